@@ -1,0 +1,69 @@
+"""Compile the Cython modules; everything else about the package is in pyproject.toml.
+
+Switches, all off unless set in the environment:
+    MEDIAROUTER_DEBUG=1      bounds, overflow and None checks on, no optimisation
+    MEDIAROUTER_TRACE=1      line tracing, for coverage of the compiled modules
+    MEDIAROUTER_SANITIZE=1   AddressSanitizer and UndefinedBehaviorSanitizer
+    MEDIAROUTER_ANNOTATE=1   one HTML page a module that shows where Python is called
+    MEDIAROUTER_ONLY=a,b     just the modules with these names
+"""
+
+import os
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+
+def switched_on(name):
+    return os.environ.get(f"MEDIAROUTER_{name}", "") not in ("", "0")
+
+
+DEBUG, TRACE, SANITIZE = switched_on("DEBUG"), switched_on("TRACE"), switched_on("SANITIZE")
+ONLY = [name for name in os.environ.get("MEDIAROUTER_ONLY", "").split(",") if name]
+
+compile_args = ["-fsigned-char", "-Wall", "-Wno-unused-function", "-Wno-unreachable-code-fallthrough"]
+compile_args += ["-O0", "-g"] if DEBUG else ["-O1", "-g"] if SANITIZE else ["-O2"]
+link_args = []
+if SANITIZE:
+    sanitizers = ["-fsanitize=address,undefined", "-fno-omit-frame-pointer"]
+    compile_args += sanitizers
+    link_args += sanitizers
+
+directives = {
+    "language_level": 3,
+    "boundscheck": DEBUG,
+    "wraparound": False,
+    "initializedcheck": DEBUG,
+    "nonecheck": DEBUG,
+    "cdivision": not DEBUG,
+    "overflowcheck": False,
+    "embedsignature": True,
+    "auto_pickle": False,
+    "linetrace": TRACE,
+}
+
+source_root = Path("src")
+headers = [str(path) for path in sorted(source_root.rglob("*.pxd"))]
+extensions = [
+    Extension(
+        ".".join(path.relative_to(source_root).with_suffix("").parts),
+        [str(path)],
+        depends=headers,
+        extra_compile_args=compile_args,
+        extra_link_args=link_args,
+        define_macros=[("CYTHON_TRACE", "1"), ("CYTHON_TRACE_NOGIL", "1")] if TRACE else [],
+    )
+    for path in sorted(source_root.rglob("*.pyx"))
+    if not ONLY or path.stem in ONLY
+]
+
+setup(
+    ext_modules=cythonize(
+        extensions,
+        compiler_directives=directives,
+        annotate=switched_on("ANNOTATE"),
+        nthreads=int(os.environ.get("MEDIAROUTER_JOBS", "0")),
+        include_path=["src"],
+    )
+)

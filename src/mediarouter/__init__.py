@@ -1,0 +1,1 @@
+"""An SFU core to embed in a Python service: it routes RTP, the service keeps rooms, users and signalling."""

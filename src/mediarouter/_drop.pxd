@@ -1,0 +1,40 @@
+# Why a packet went no further. Every function of the hot path that can refuse a packet returns 0 or one of these
+# (negative); the engine adds one to the counter of that name. `_drop.pyx` holds the names.
+cdef enum Drop:
+    DROP_NONE = 0
+    DROP_RTP_SHORT = -1            # fewer bytes than the header says
+    DROP_RTP_VERSION = -2          # version is not 2
+    DROP_RTP_EXTENSION = -3        # header extension runs past the packet
+    DROP_RTP_PADDING = -4          # padding count is 0 or larger than the payload
+    DROP_RTP_UNKNOWN_SSRC = -5     # no signalled SSRC, MID or RID claims it
+    DROP_RTP_PAYLOAD_TYPE = -6     # payload type was not negotiated
+    DROP_RTP_DUPLICATE = -7        # this sequence number was taken already (original or RTX, whichever came first)
+    DROP_RTP_TOO_OLD = -8          # too far behind to be placed
+    DROP_RTCP_SHORT = -9
+    DROP_RTCP_VERSION = -10
+    DROP_RTCP_LENGTH = -11         # a length field contradicts the datagram or the packet's own content
+    DROP_SRTP_AUTH = -12           # authentication tag does not match
+    DROP_SRTP_REPLAY = -13         # index already seen
+    DROP_SRTP_OLD = -14            # index left of the replay window
+    DROP_SRTP_NO_KEYS = -15        # no DTLS keys yet
+    DROP_SRTP_SHORT = -16          # too short to be SRTP or SRTCP
+    DROP_SRTP_KEY_EXPIRED = -17    # key lifetime is used up
+    DROP_SRTP_FAILED = -18         # any other refusal of the backend
+    DROP_STUN_MALFORMED = -19
+    DROP_STUN_UNKNOWN_UFRAG = -20
+    DROP_STUN_INTEGRITY = -21      # MESSAGE-INTEGRITY is missing or wrong
+    DROP_STUN_FINGERPRINT = -22
+    DROP_STUN_UNEXPECTED = -23     # not a binding request or indication
+    DROP_UNKNOWN_ADDRESS = -24     # media or DTLS from an address no STUN check has vouched for
+    DROP_NOT_WEBRTC = -25          # first byte belongs to no protocol of RFC 7983
+    DROP_SEND_BLOCKED = -26        # the socket took no more
+    DROP_SEND_FAILED = -27         # the kernel refused the datagram
+    DROP_TOO_LARGE = -28           # larger than any buffer of ours
+    DROP_EVENT_RING_FULL = -29     # the control plane did not read its events
+    DROP_TCP_FRAME = -30           # RFC 4571 frame of a length we do not take
+    DROP_TCP_QUEUE_FULL = -31      # a TCP client reads too slowly
+    DROP_RTX_EMPTY = -32           # padding on a retransmission stream: a probe, nothing to forward
+    DROP_RTX_UNKNOWN = -33         # retransmission of a stream that is not here
+    DROP_PRODUCER_PAUSED = -34
+    DROP_DTLS_EARLY = -35          # DTLS before the control plane has asked for it
+    DROP_COUNT = 36                # one more than the largest code, as a positive number

@@ -1,0 +1,102 @@
+# RTP on the wire (RFC 3550 section 5, RFC 8285): parse a packet in place, find its header extensions, arithmetic on
+# sequence numbers and timestamps. No allocation, no Python object, no clock.
+from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+cdef struct RtpView:               # a parsed packet; borrows `data`, owns nothing
+    uint8_t *data                  # first byte of the RTP header
+    uint32_t timestamp             # RTP clock units
+    uint32_t ssrc
+    uint16_t size                  # whole packet, bytes
+    uint16_t payload_offset        # header + CSRC + extensions, bytes
+    uint16_t payload_size          # bytes, padding not counted
+    uint16_t seq                   # as on the wire
+    uint16_t extension_profile     # 0 none, 0xBEDE one-byte form, 0x100X two-byte form, else opaque
+    uint16_t extension_offset      # first byte of the extension elements, 0 when there are none
+    uint16_t extension_size        # bytes of the extension elements, a multiple of 4
+    uint16_t padding_size          # bytes, 0 when the P bit is not set
+    uint16_t located               # bit i is set when extension id i (1..14) was found
+    uint16_t element_offset[15]    # by id: where the element's value begins, from `data`
+    uint8_t element_size[15]       # by id: bytes of the value
+    uint8_t payload_type           # 0..127
+    uint8_t csrc_count
+    bint marker
+
+# 0, or a negative Drop code (RFC 3550 section 5.1, appendix A.1)
+cdef int rtp_parse(RtpView *view, uint8_t *data, Py_ssize_t size) noexcept nogil
+
+# Value of the extension element with that id (1..255), its size in *size; NULL when it is absent
+cdef const uint8_t *rtp_extension(const RtpView *view, int element_id, int *size) noexcept nogil
+
+# What the header extensions mean; a transport's map of ids leads to one of these
+cdef enum ExtensionKind:
+    EXT_NONE = 0
+    EXT_MID = 1
+    EXT_RID = 2
+    EXT_REPAIRED_RID = 3
+    EXT_AUDIO_LEVEL = 4
+    EXT_ABS_SEND_TIME = 5
+    EXT_TRANSPORT_CC = 6
+    EXT_VIDEO_ORIENTATION = 7
+    EXT_TOFFSET = 8
+    EXT_PLAYOUT_DELAY = 9
+    EXT_VIDEO_CONTENT_TYPE = 10
+    EXT_VIDEO_TIMING = 11
+    EXT_COLOR_SPACE = 12
+    EXT_ABS_CAPTURE_TIME = 13
+    EXT_DEPENDENCY_DESCRIPTOR = 14
+    EXT_VIDEO_LAYERS_ALLOCATION = 15
+    EXT_MIXER_AUDIO_LEVEL = 16
+    EXT_TRANSPORT_CC_02 = 17
+    EXT_KIND_COUNT = 18
+
+cdef inline int16_t seq_diff(uint16_t a, uint16_t b) noexcept nogil:            # a - b on the circle
+    return <int16_t>(a - b)
+
+cdef inline int32_t timestamp_diff(uint32_t a, uint32_t b) noexcept nogil:      # a - b on the circle
+    return <int32_t>(a - b)
+
+cdef inline int64_t seq_unwrap(int64_t newest, uint16_t seq) noexcept nogil:
+    # the number nearest to `newest` (an unwrapped one) whose low 16 bits are `seq`
+    return newest + <int16_t>(seq - <uint16_t>newest)
+
+cdef enum PacketKind:              # RFC 7983, RFC 5761
+    PACKET_UNKNOWN = 0
+    PACKET_STUN = 1
+    PACKET_DTLS = 2
+    PACKET_RTP = 3
+    PACKET_RTCP = 4
+
+cdef inline PacketKind packet_kind(const uint8_t *data, Py_ssize_t size) noexcept nogil:
+    if size < 2:
+        return PACKET_UNKNOWN
+    if 128 <= data[0] <= 191:
+        return PACKET_RTCP if 192 <= data[1] <= 223 else PACKET_RTP
+    if 20 <= data[0] <= 63:
+        return PACKET_DTLS
+    if data[0] <= 3:
+        return PACKET_STUN
+    return PACKET_UNKNOWN
+
+cdef inline uint16_t read_u16(const uint8_t *p) noexcept nogil:
+    return <uint16_t>((p[0] << 8) | p[1])
+
+cdef inline uint32_t read_u24(const uint8_t *p) noexcept nogil:
+    return (<uint32_t>p[0] << 16) | (<uint32_t>p[1] << 8) | p[2]
+
+cdef inline uint32_t read_u32(const uint8_t *p) noexcept nogil:
+    return (<uint32_t>p[0] << 24) | (<uint32_t>p[1] << 16) | (<uint32_t>p[2] << 8) | p[3]
+
+cdef inline void write_u16(uint8_t *p, uint16_t value) noexcept nogil:
+    p[0] = <uint8_t>(value >> 8)
+    p[1] = <uint8_t>value
+
+cdef inline void write_u24(uint8_t *p, uint32_t value) noexcept nogil:
+    p[0] = <uint8_t>(value >> 16)
+    p[1] = <uint8_t>(value >> 8)
+    p[2] = <uint8_t>value
+
+cdef inline void write_u32(uint8_t *p, uint32_t value) noexcept nogil:
+    p[0] = <uint8_t>(value >> 24)
+    p[1] = <uint8_t>(value >> 16)
+    p[2] = <uint8_t>(value >> 8)
+    p[3] = <uint8_t>value
