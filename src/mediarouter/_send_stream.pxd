@@ -35,9 +35,10 @@ cdef struct SendStream:
     uint64_t newest_run
     int64_t newest_seq             # outgoing, unwrapped, reserved places included; its low 16 bits are on the wire
     uint32_t newest_timestamp      # outgoing
+    uint32_t newest_source_timestamp
+    uint32_t timestamp_extra       # what the newest switch added to keep timestamps growing
     int64_t newest_sent_us
     uint16_t newest_picture_id     # outgoing, 15 bits
-    uint16_t newest_source_picture_id
     uint8_t newest_tl0             # outgoing
     bint started
     bint has_picture_id

@@ -71,7 +71,6 @@ cdef bint send_stream_switch(SendStream *stream, int encoding, int64_t source_se
             run.picture_id_offset = <uint16_t>(stream.newest_picture_id + 1 - picture_id) & PICTURE_ID_MASK
             if tl0 >= 0:
                 run.tl0_offset = <uint8_t>(stream.newest_tl0 + 1 - tl0)
-        stream.newest_source_picture_id = <uint16_t>((picture_id - 1) & PICTURE_ID_MASK)
         stream.has_picture_id = True
     stream.newest_seq = seq - 1
     stream.started = True

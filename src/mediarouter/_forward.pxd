@@ -1,0 +1,26 @@
+# The hot loop: one packet of a producer, to each of its consumers.
+from libc.stdint cimport int64_t, uint8_t, uint16_t
+from mediarouter._cache cimport CachedPacket
+from mediarouter._plane cimport Consumer, Encoding, Plane, Producer
+from mediarouter._rtp cimport RtpView
+from mediarouter._send_stream cimport SendRun
+from mediarouter.codecs._codec cimport PayloadInfo
+
+cdef struct Passage:               # what all consumers of one packet share
+    const RtpView *view
+    Encoding *encoding
+    int64_t seq                    # unwrapped
+    PayloadInfo info
+    const uint8_t *values[14]      # header extensions that may go through
+    uint8_t sizes[14]
+    uint8_t kinds[14]              # ExtensionKind
+    int extension_count
+    bint wide                      # one of them is above 16 bytes
+
+cdef void passage_init(Passage *passage, const RtpView *view, Encoding *encoding, int64_t seq) noexcept nogil
+cdef void forward(Plane *plane, const Passage *passage, int64_t now_us) noexcept nogil
+# Send a packet of the slab again, as the consumer was first sent it; on its RTX stream where it has one (RFC 4588)
+cdef bint forward_again(Plane *plane, Consumer *consumer, const SendRun *run, const CachedPacket *packet,
+                        int64_t now_us) noexcept nogil
+# The consumer may have a new target: see what it is, and ask for the key frame it needs
+cdef void consumer_retarget(Plane *plane, Consumer *consumer, int64_t now_us) noexcept nogil

@@ -1,0 +1,332 @@
+"""Forwarding: layer gate, rewriting, encryption, for every consumer of a packet.
+
+    passage_init   once a packet: parse the payload, find the header extensions
+    forward        for each consumer: offer
+    offer          which packets a consumer is sent, and in what place of its stream
+    emit           make the consumer's copy, encrypt and queue it
+"""
+
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
+from mediarouter._cache cimport CachedPacket, packet_cache_find
+from mediarouter._egress cimport egress_ready, egress_reserve, egress_rtp
+from mediarouter._events cimport EVENT_LAYERS, event_put
+from mediarouter._key_frames cimport key_frame_ask
+from mediarouter._layers cimport (
+    LAYER_NONE,
+    LAYER_OTHER,
+    LAYER_SEND,
+    LAYER_SKIP,
+    LAYER_SWITCH,
+    LayerVerdict,
+    layers_judge,
+    layers_reset,
+    layers_update_target,
+    layers_wants_key_frame,
+)
+from mediarouter._plane cimport NO_PAYLOAD_TYPE, Consumer, Encoding, Plane, Producer, Transport
+from mediarouter._recv_stream cimport RecvStream, recv_stream_timestamp_at
+from mediarouter._rtp cimport (
+    EXT_ABS_SEND_TIME,
+    EXT_MID,
+    EXT_NONE,
+    EXT_REPAIRED_RID,
+    EXT_RID,
+    EXT_TRANSPORT_CC,
+    ExtensionWriter,
+    RtpView,
+    abs_send_time,
+    extension_writer_add,
+    extension_writer_finish,
+    extension_writer_init,
+    rtp_parse,
+    rtp_write_header,
+    timestamp_diff,
+    write_u16,
+    write_u24,
+)
+from mediarouter._send_stream cimport (
+    SendRun,
+    SendStream,
+    newest_run,
+    send_stream_extend,
+    send_stream_is_newer,
+    send_stream_place,
+    send_stream_skip,
+    send_stream_switch,
+)
+from mediarouter._timers cimport timer_arm
+from mediarouter.codecs._codec cimport CODEC_OPAQUE, PayloadInfo, PayloadPatch
+
+cdef enum:
+    HEADROOM = 400                 # RTP header, header extensions, an original sequence number
+    TIMELINE_TOLERANCE_S = 2       # a timestamp further from the clock's estimate is not believed
+    REPORT_AFTER_SWITCH_US = 50000 # a viewer needs the new line of timestamps soon, or lips part from voice
+    PADDING_SIZE = 1               # of a packet that only fills a place
+
+
+cdef void passage_init(Passage *passage, const RtpView *view, Encoding *encoding, int64_t seq) noexcept nogil:
+    cdef Producer *producer = encoding.producer
+    cdef const uint8_t *kind_of = producer.transport.extension_kind
+    cdef int element_id, kind
+    passage.view = view
+    passage.encoding = encoding
+    passage.seq = seq
+    passage.extension_count = 0
+    passage.wide = False
+    memset(&passage.info, 0, sizeof(PayloadInfo))
+    if producer.codec.parse != NULL and view.payload_size:
+        producer.codec.parse(&passage.info, view.data + view.payload_offset, view.payload_size)
+    for element_id in range(1, 15):
+        if not view.located & (1 << element_id):
+            continue
+        kind = kind_of[element_id]
+        if kind in (EXT_NONE, EXT_MID, EXT_RID, EXT_REPAIRED_RID, EXT_ABS_SEND_TIME, EXT_TRANSPORT_CC):
+            continue
+        passage.kinds[passage.extension_count] = <uint8_t>kind
+        passage.values[passage.extension_count] = view.data + view.element_offset[element_id]
+        passage.sizes[passage.extension_count] = view.element_size[element_id]
+        passage.extension_count += 1
+        if view.element_size[element_id] > 16:
+            passage.wide = True
+
+
+cdef void forward(Plane *plane, const Passage *passage, int64_t now_us) noexcept nogil:
+    cdef Producer *producer = passage.encoding.producer
+    cdef int i
+    for i in range(producer.consumer_count):
+        offer(plane, producer.consumers[i], passage, now_us)
+
+
+cdef void offer(Plane *plane, Consumer *consumer, const Passage *passage, int64_t now_us) noexcept nogil:
+    cdef SendStream *stream = &consumer.stream
+    cdef int encoding = passage.encoding.index
+    cdef bint new_picture
+    cdef LayerVerdict verdict
+    if consumer.paused or not egress_ready(consumer.transport):
+        layers_reset(&consumer.layers)
+        return
+    if encoding != consumer.layers.current_spatial and encoding != consumer.layers.target_spatial:
+        offer_late(plane, consumer, passage, now_us)
+        return
+    if encoding == consumer.layers.current_spatial and not send_stream_is_newer(stream, encoding, passage.seq):
+        offer_late(plane, consumer, passage, now_us)
+        return
+    new_picture = timestamp_diff(passage.view.timestamp, stream.newest_source_timestamp) != 0
+    if passage.view.payload_size == 0:
+        # padding: it leaves no trace
+        if encoding == consumer.layers.current_spatial:
+            send_stream_skip(stream, passage.seq, False)
+        return
+    verdict = layers_judge(&consumer.layers, encoding, &passage.info,
+                           passage.encoding.producer.codec.kind != CODEC_OPAQUE, new_picture)
+    if verdict == LAYER_SEND:
+        emit_newest(plane, consumer, passage, now_us)
+    elif verdict == LAYER_SKIP:
+        send_stream_skip(stream, passage.seq, new_picture and stream.has_picture_id)
+        stream.newest_source_timestamp = passage.view.timestamp
+    elif verdict == LAYER_SWITCH:
+        enter(plane, consumer, passage, now_us)
+    else:
+        key_frame_ask(plane, passage.encoding, now_us)
+        offer_late(plane, consumer, passage, now_us)
+
+
+cdef void offer_late(Plane *plane, Consumer *consumer, const Passage *passage, int64_t now_us) noexcept nogil:
+    # older than what was sent last: it goes out only where its place was kept
+    cdef int encoding = passage.encoding.index
+    cdef const SendRun *run = send_stream_place(&consumer.stream, encoding, passage.seq)
+    if run == NULL:
+        return
+    if passage.view.payload_size == 0 or (encoding == consumer.layers.current_spatial and
+                                          passage.info.temporal_layer > consumer.layers.current_temporal):
+        emit_padding(plane, consumer, passage, run, now_us)
+    else:
+        emit(plane, consumer, passage, run, False, now_us)
+
+
+cdef void enter(Plane *plane, Consumer *consumer, const Passage *passage, int64_t now_us) noexcept nogil:
+    # first packet of a key frame of the target: begin a run, then send what came before its first packet did
+    cdef SendStream *stream = &consumer.stream
+    cdef uint32_t timestamp = entry_timestamp(consumer, passage, now_us)
+    cdef bint has_id = passage.info.picture_id_bits != 0
+    cdef bint has_tl0 = passage.info.tl0_offset != 0
+    if not send_stream_switch(stream, passage.encoding.index, passage.seq, passage.view.timestamp, timestamp,
+                              passage.info.picture_id if has_id else -1, passage.info.tl0 if has_tl0 else -1):
+        layers_reset(&consumer.layers)
+        return
+    consumer.told_sender_report = False
+    if consumer.transport.reports_timer.deadline_us > now_us + REPORT_AFTER_SWITCH_US:
+        timer_arm(plane.timers, &consumer.transport.reports_timer, now_us + REPORT_AFTER_SWITCH_US)
+    emit_newest(plane, consumer, passage, now_us)
+    if passage.encoding.producer.is_video:
+        event_put(&plane.events, EVENT_LAYERS, consumer.handle, consumer.layers.current_spatial,
+                  consumer.layers.current_temporal, NULL, 0)
+        catch_up(plane, consumer, passage.encoding, passage.seq, now_us)
+
+
+cdef void catch_up(Plane *plane, Consumer *consumer, Encoding *encoding, int64_t entry_seq,
+                   int64_t now_us) noexcept nogil:
+    cdef const CachedPacket *packet
+    cdef RtpView view
+    cdef Passage passage
+    cdef int64_t seq
+    for seq in range(entry_seq + 1, encoding.stream.newest_seq + 1):
+        packet = packet_cache_find(encoding.cache, seq, now_us)
+        if packet != NULL and rtp_parse(&view, packet.data, packet.size) == 0:
+            passage_init(&passage, &view, encoding, seq)
+            offer(plane, consumer, &passage, now_us)
+
+
+cdef uint32_t entry_timestamp(Consumer *consumer, const Passage *passage, int64_t now_us) noexcept nogil:
+    # The outgoing timeline must go on as if there had been one source. Sender reports tell exactly how two sources'
+    # clocks relate (RFC 3550 6.4.1); while one is missing, the time since the last packet has to do.
+    cdef SendStream *stream = &consumer.stream
+    cdef Producer *producer = passage.encoding.producer
+    cdef uint32_t source = passage.view.timestamp
+    cdef uint32_t expected, mapped
+    cdef const SendRun *run
+    cdef const RecvStream *old
+    if not stream.started:
+        return source
+    run = newest_run(stream)
+    old = &producer.encodings[run.encoding].stream
+    expected = stream.newest_timestamp + <uint32_t>(
+        (now_us - stream.newest_sent_us) * <int64_t>producer.clock_rate // 1000000)
+    mapped = expected
+    if run.encoding == passage.encoding.index:
+        mapped = source + run.timestamp_offset - stream.timestamp_extra
+    elif old.sr_ntp and passage.encoding.stream.sr_ntp:
+        mapped = recv_stream_timestamp_at(old, ntp_at(&passage.encoding.stream, source))
+        mapped += run.timestamp_offset - stream.timestamp_extra
+    if abs_i32(timestamp_diff(mapped, expected)) > <int32_t>(TIMELINE_TOLERANCE_S * producer.clock_rate):
+        mapped = expected
+    stream.timestamp_extra = 0
+    if timestamp_diff(mapped, stream.newest_timestamp) <= 0:
+        stream.timestamp_extra = stream.newest_timestamp + 1 - mapped
+    return mapped + stream.timestamp_extra
+
+
+cdef inline int32_t abs_i32(int32_t value) noexcept nogil:
+    return -value if value < 0 else value
+
+
+cdef inline uint64_t ntp_at(const RecvStream *stream, uint32_t timestamp) noexcept nogil:
+    cdef int64_t ticks = timestamp_diff(timestamp, stream.sr_rtp_timestamp)
+    return stream.sr_ntp + <uint64_t>((ticks << 32) // <int64_t>stream.clock_rate)
+
+
+cdef void emit_newest(Plane *plane, Consumer *consumer, const Passage *passage, int64_t now_us) noexcept nogil:
+    cdef SendStream *stream = &consumer.stream
+    cdef const SendRun *run = newest_run(stream)
+    send_stream_extend(stream, passage.seq)
+    stream.frame_complete = passage.view.marker
+    stream.newest_source_timestamp = passage.view.timestamp
+    stream.newest_timestamp = passage.view.timestamp + run.timestamp_offset
+    stream.newest_sent_us = now_us
+    if stream.has_picture_id:
+        stream.newest_picture_id = (passage.info.picture_id + run.picture_id_offset) & 0x7FFF
+        stream.newest_tl0 = <uint8_t>(passage.info.tl0 + run.tl0_offset)
+    emit(plane, consumer, passage, run, False, now_us)
+
+
+cdef void emit(Plane *plane, Consumer *consumer, const Passage *passage, const SendRun *run, bint again,
+               int64_t now_us) noexcept nogil:
+    cdef const RtpView *view = passage.view
+    cdef bint rtx = again and consumer.rtx_ssrc != 0
+    cdef uint16_t seq = <uint16_t>(passage.seq + run.seq_offset)
+    cdef uint8_t *out = egress_reserve(plane, HEADROOM + view.payload_size)
+    cdef int size
+    cdef PayloadPatch patch
+    if out == NULL:
+        return
+    if rtx:
+        rtp_write_header(out, 12, view.marker, consumer.rtx_payload_type, consumer.rtx_seq,
+                         view.timestamp + run.timestamp_offset, consumer.rtx_ssrc)
+        consumer.rtx_seq += 1
+    else:
+        rtp_write_header(out, 12, view.marker, consumer.payload_type, seq,
+                         view.timestamp + run.timestamp_offset, consumer.ssrc)
+    size = 12 + write_extensions(out, consumer, passage, now_us)
+    if rtx:
+        write_u16(out + size, seq)
+        size += 2
+    memcpy(out + size, view.data + view.payload_offset, view.payload_size)
+    if passage.info.picture_id_bits and passage.encoding.producer.codec.rewrite != NULL:
+        patch.picture_id = (passage.info.picture_id + run.picture_id_offset) & 0x7FFF
+        patch.tl0 = <uint8_t>(passage.info.tl0 + run.tl0_offset)
+        passage.encoding.producer.codec.rewrite(out + size, &passage.info, &patch)
+    size += view.payload_size
+    if not egress_rtp(plane, consumer.transport, out, size):
+        return
+    consumer.bytes += size
+    if again:
+        consumer.resent += 1
+        return
+    consumer.stream.packets += 1
+    consumer.stream.octets += view.payload_size
+    plane.packets_forwarded += 1
+
+
+cdef int write_extensions(uint8_t *out, Consumer *consumer, const Passage *passage, int64_t now_us) noexcept nogil:
+    cdef ExtensionWriter writer
+    cdef uint8_t value[4]
+    cdef int i, element_id
+    cdef bint two_byte = consumer.two_byte or (passage.wide and consumer.mixed)
+    extension_writer_init(&writer, out, HEADROOM, two_byte)
+    element_id = consumer.extension_id[<int>EXT_MID]
+    if element_id and consumer.mid_size:
+        extension_writer_add(&writer, element_id, consumer.mid, consumer.mid_size)
+    element_id = consumer.extension_id[<int>EXT_ABS_SEND_TIME]
+    if element_id:
+        write_u24(value, abs_send_time(now_us))
+        extension_writer_add(&writer, element_id, value, 3)
+    element_id = consumer.extension_id[<int>EXT_TRANSPORT_CC]
+    if element_id:
+        write_u16(value, consumer.transport.next_transport_seq)
+        consumer.transport.next_transport_seq += 1
+        extension_writer_add(&writer, element_id, value, 2)
+    for i in range(passage.extension_count):
+        element_id = consumer.extension_id[passage.kinds[i]]
+        if element_id and (two_byte or passage.sizes[i] <= 16):
+            extension_writer_add(&writer, element_id, passage.values[i], passage.sizes[i])
+    return extension_writer_finish(&writer)
+
+
+cdef void emit_padding(Plane *plane, Consumer *consumer, const Passage *passage, const SendRun *run,
+                       int64_t now_us) noexcept nogil:
+    # A place was kept for a packet that turned out to be of a layer we do not send. Fill it, or the viewer would ask
+    # for it again and again.
+    cdef Passage empty
+    cdef uint8_t *out = egress_reserve(plane, HEADROOM)
+    cdef int size
+    if out == NULL:
+        return
+    empty.extension_count = 0
+    empty.wide = False
+    rtp_write_header(out, 12, False, consumer.payload_type, <uint16_t>(passage.seq + run.seq_offset),
+                     passage.view.timestamp + run.timestamp_offset, consumer.ssrc)
+    size = 12 + write_extensions(out, consumer, &empty, now_us)
+    out[0] |= 0x20
+    out[size] = PADDING_SIZE
+    egress_rtp(plane, consumer.transport, out, size + PADDING_SIZE)
+
+
+cdef bint forward_again(Plane *plane, Consumer *consumer, const SendRun *run, const CachedPacket *packet,
+                        int64_t now_us) noexcept nogil:
+    cdef RtpView view
+    cdef Passage passage
+    if rtp_parse(&view, packet.data, packet.size) != 0 or view.payload_size == 0:
+        return False
+    passage_init(&passage, &view, &consumer.producer.encodings[run.encoding], packet.seq)
+    emit(plane, consumer, &passage, run, True, now_us)
+    return True
+
+
+cdef void consumer_retarget(Plane *plane, Consumer *consumer, int64_t now_us) noexcept nogil:
+    cdef Producer *producer = consumer.producer
+    layers_update_target(&consumer.layers, producer.alive)
+    if consumer.paused or producer.paused or not egress_ready(consumer.transport):
+        return
+    if producer.codec.kind != CODEC_OPAQUE and layers_wants_key_frame(&consumer.layers):
+        key_frame_ask(plane, &producer.encodings[consumer.layers.target_spatial], now_us)

@@ -1,0 +1,7 @@
+# The way in: one datagram, told apart by its first byte (RFC 7983), to what it is for.
+from libc.stdint cimport int64_t, uint8_t
+from mediarouter._address cimport Address
+from mediarouter._plane cimport Plane
+
+# `data` is changed in place (decryption). Nothing is returned: what is refused is counted.
+cdef void ingress_handle(Plane *plane, uint8_t *data, int size, const Address *source, int64_t now_us) noexcept nogil

@@ -1,0 +1,368 @@
+"""The engine thread's loop; `_loop.pxd` says what it does."""
+
+from libc.errno cimport EINTR, errno
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
+from mediarouter._address cimport Address
+from mediarouter._drop cimport DROP_TOO_LARGE
+from mediarouter._egress cimport outbox_clear, outbox_detach, outbox_init, outbox_release
+from mediarouter._ice cimport ice_remove_address
+from mediarouter._ingress cimport ingress_handle
+from mediarouter._lookup cimport address_table_find
+from mediarouter._plane cimport Outbox, OutPacket, Plane, Transport, count_drop, plane_forget_address, plane_init, \
+    plane_release
+from mediarouter._reports cimport reports_run_timers
+from mediarouter._tcp cimport (
+    TcpConnection,
+    tcp_accept,
+    tcp_close,
+    tcp_find,
+    tcp_read,
+    tcp_release,
+    tcp_write,
+    tcp_write_pending,
+)
+from mediarouter._timers cimport timer_next_deadline_us
+from mediarouter._udp cimport (
+    RECV_BATCH,
+    RECV_SLOT,
+    recv_batch_arrival_ns,
+    recv_batch_data,
+    recv_batch_free,
+    recv_batch_new,
+    send_batch_free,
+    send_batch_new,
+    udp_receive,
+    udp_send,
+)
+
+cdef extern from "<sys/epoll.h>" nogil:
+    ctypedef union epoll_data_t:
+        uint64_t u64
+    struct epoll_event:
+        uint32_t events
+        epoll_data_t data
+    int epoll_create1(int flags)
+    int epoll_ctl(int epoll_fd, int operation, int fd, epoll_event *event)
+    int epoll_wait(int epoll_fd, epoll_event *events, int count, int timeout_ms)
+    int EPOLLIN, EPOLLOUT, EPOLLERR, EPOLLHUP, EPOLL_CTL_ADD, EPOLL_CTL_MOD, EPOLL_CTL_DEL
+
+cdef extern from "<sys/eventfd.h>" nogil:
+    int eventfd(unsigned int value, int flags)
+    int EFD_NONBLOCK, EFD_CLOEXEC
+
+cdef extern from "<unistd.h>" nogil:
+    ssize_t read(int fd, void *data, size_t size)
+    ssize_t write(int fd, const void *data, size_t size)
+    int close(int fd)
+
+cdef extern from "<time.h>" nogil:
+    struct timespec:
+        long tv_sec
+        long tv_nsec
+    int clock_gettime(int clock, timespec *time)
+    int CLOCK_MONOTONIC, CLOCK_REALTIME
+
+cdef extern from "<sys/resource.h>" nogil:
+    int setpriority(int which, unsigned int who, int priority)
+    int PRIO_PROCESS
+
+cdef enum:
+    ARENA_SIZE = 4194304           # bytes of outgoing packets before they are sent in the middle of a batch
+    BATCHES_PER_TURN = 4           # of one socket, so that timers and the other sockets get their turn
+    EVENTS_PER_WAIT = 64
+    LONGEST_WAIT_MS = 1000
+    UNPROVEN_US = 10000000         # a TCP connection has so long to show a STUN check
+    THREAD_PRIORITY = -10          # taken where the system allows it
+    WAKE_TAG = 1 << 20             # what an epoll event is about: these, or a socket's index ...
+    LISTENER_TAG = 1 << 21
+    CONNECTION_TAG = 1 << 22
+
+
+cdef Loop *loop_new() noexcept nogil:
+    cdef Loop *loop = <Loop *>calloc(1, sizeof(Loop))
+    cdef bint complete
+    if loop == NULL:
+        return NULL
+    pthread_mutex_init(&loop.mutex, NULL)
+    loop.epoll_fd = epoll_create1(EFD_CLOEXEC)
+    loop.wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)
+    loop.event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)
+    loop.receive = recv_batch_new()
+    loop.send = send_batch_new()
+    complete = plane_init(&loop.plane) and outbox_init(&loop.boxes[0], ARENA_SIZE)
+    complete = complete and outbox_init(&loop.boxes[1], ARENA_SIZE)
+    loop.plane.outbox = &loop.boxes[0]
+    complete = complete and loop.epoll_fd >= 0 and loop.wake_fd >= 0 and loop.event_fd >= 0
+    complete = complete and loop.receive != NULL and loop.send != NULL
+    if not complete or not watch(loop, loop.wake_fd, EPOLLIN, WAKE_TAG):
+        loop_free(loop)
+        return NULL
+    return loop
+
+
+cdef void loop_free(Loop *loop) noexcept nogil:
+    cdef int i
+    tcp_release(&loop.tcp)
+    for i in range(loop.socket_count):
+        close(loop.sockets[i].fd)
+        if loop.listeners[i] >= 0:
+            close(loop.listeners[i])
+    plane_release(&loop.plane)
+    outbox_release(&loop.boxes[0])
+    outbox_release(&loop.boxes[1])
+    recv_batch_free(loop.receive)
+    send_batch_free(loop.send)
+    close(loop.epoll_fd)           # those that never opened are -1: no harm
+    close(loop.wake_fd)
+    close(loop.event_fd)
+    pthread_mutex_destroy(&loop.mutex)
+    free(loop)
+
+
+cdef bint watch(Loop *loop, int fd, int events, uint64_t tag) noexcept nogil:
+    cdef epoll_event event
+    event.events = <uint32_t>events
+    event.data.u64 = tag
+    return epoll_ctl(loop.epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0
+
+
+cdef bint loop_add_socket(Loop *loop, int udp_fd, int tcp_fd, uint32_t recv_buffer_size) noexcept nogil:
+    cdef int index = loop.socket_count
+    if index == SOCKETS_MAX or not watch(loop, udp_fd, EPOLLIN, index):
+        return False
+    if tcp_fd >= 0 and not watch(loop, tcp_fd, EPOLLIN, LISTENER_TAG + index):
+        return False
+    loop.sockets[index].fd = udp_fd
+    loop.sockets[index].index = <uint8_t>index
+    loop.sockets[index].gso = True
+    loop.sockets[index].recv_buffer_size = recv_buffer_size
+    loop.listeners[index] = tcp_fd
+    loop.socket_count += 1
+    return True
+
+
+cdef int64_t clock_ns(int clock) noexcept nogil:
+    cdef timespec time
+    clock_gettime(clock, &time)
+    return <int64_t>time.tv_sec * 1000000000 + time.tv_nsec
+
+
+cdef int64_t loop_time_us(Loop *loop) noexcept nogil:
+    if loop.threaded:
+        return clock_ns(CLOCK_MONOTONIC) // 1000
+    return loop.now_us
+
+
+cdef void loop_lock(Loop *loop) noexcept nogil:
+    pthread_mutex_lock(&loop.mutex)
+
+
+cdef void loop_unlock(Loop *loop) noexcept nogil:
+    pthread_mutex_unlock(&loop.mutex)
+    if loop.threaded:
+        loop_wake(loop)
+
+
+cdef void loop_wake(Loop *loop) noexcept nogil:
+    cdef uint64_t one = 1
+    write(loop.wake_fd, &one, sizeof(one))
+
+
+cdef void loop_stop(Loop *loop) noexcept nogil:
+    loop.stopping = True
+    loop_wake(loop)
+
+
+cdef void loop_run(Loop *loop) noexcept nogil:
+    cdef epoll_event events[EVENTS_PER_WAIT]
+    cdef int i, count
+    setpriority(PRIO_PROCESS, 0, THREAD_PRIORITY)      # of this thread only
+    loop.plane.flush = flush_now
+    loop.plane.flush_context = loop
+    while not loop.stopping:
+        count = epoll_wait(loop.epoll_fd, events, EVENTS_PER_WAIT, run_timers(loop))
+        loop.turns += 1
+        for i in range(count):
+            dispatch(loop, events[i].data.u64, events[i].events)
+    run_timers(loop)               # what the last commands left to send
+
+
+cdef int run_timers(Loop *loop) noexcept nogil:
+    # do what is due; the milliseconds until more will be
+    cdef int64_t deadline_us, now_us
+    pthread_mutex_lock(&loop.mutex)
+    now_us = clock_ns(CLOCK_MONOTONIC) // 1000
+    loop.now_us = now_us
+    reports_run_timers(&loop.plane, now_us)
+    deadline_us = timer_next_deadline_us(loop.plane.timers)
+    finish_turn(loop)
+    if deadline_us < 0:
+        return LONGEST_WAIT_MS
+    deadline_us -= clock_ns(CLOCK_MONOTONIC) // 1000
+    if deadline_us <= 0:
+        return 0
+    return <int>((deadline_us + 999) // 1000) if deadline_us < LONGEST_WAIT_MS * 1000 else LONGEST_WAIT_MS
+
+
+cdef void finish_turn(Loop *loop) noexcept nogil:
+    # the mutex is held and given back: the full outbox is sent without it, while commands may fill the other
+    cdef Outbox *full = loop.plane.outbox
+    cdef uint64_t one = 1
+    cdef bint tell = loop.plane.events.used > 0 and not loop.event_told
+    outbox_detach(full)
+    loop.plane.outbox = &loop.boxes[1] if full == &loop.boxes[0] else &loop.boxes[0]
+    loop.event_told = loop.event_told or tell
+    pthread_mutex_unlock(&loop.mutex)
+    if tell:
+        write(loop.event_fd, &one, sizeof(one))
+    if full.count:
+        send_all(loop, full)
+    outbox_clear(full)
+
+
+cdef void flush_now(void *context) noexcept nogil:
+    # the arena is full in the middle of a batch
+    cdef Loop *loop = <Loop *>context
+    send_all(loop, loop.plane.outbox)
+    outbox_clear(loop.plane.outbox)
+
+
+cdef void send_all(Loop *loop, const Outbox *outbox) noexcept nogil:
+    cdef int i
+    cdef int32_t at
+    cdef const OutPacket *packet
+    udp_send(loop.sockets, loop.send, outbox, &loop.udp)
+    if loop.tcp.count == 0:
+        return
+    for i in range(outbox.head_count):
+        at = outbox.heads[i]
+        while at >= 0:
+            packet = &outbox.packets[at]
+            if packet.remote.connection:
+                send_framed(loop, packet, outbox.arena + packet.offset)
+            at = packet.next
+
+
+cdef void send_framed(Loop *loop, const OutPacket *packet, const uint8_t *data) noexcept nogil:
+    cdef TcpConnection *connection = tcp_find(&loop.tcp, &packet.remote)
+    cdef bint waiting = False
+    if connection == NULL:
+        return
+    cdef bint waited = connection.pending_size > 0
+    # a connection that ends here is found by epoll, which closes it outside of any batch
+    if tcp_write(&loop.tcp, connection, data, packet.size, &waiting) and waiting != waited:
+        watch_writing(loop, connection, waiting)
+
+
+cdef void watch_writing(Loop *loop, TcpConnection *connection, bint waiting) noexcept nogil:
+    cdef epoll_event event
+    event.events = <uint32_t>(EPOLLIN | EPOLLOUT if waiting else EPOLLIN)
+    event.data.u64 = CONNECTION_TAG + connection.remote.connection
+    epoll_ctl(loop.epoll_fd, EPOLL_CTL_MOD, connection.fd, &event)
+
+
+cdef void dispatch(Loop *loop, uint64_t tag, uint32_t events) noexcept nogil:
+    cdef uint64_t ignored
+    if tag == WAKE_TAG:
+        read(loop.wake_fd, &ignored, sizeof(ignored))
+    elif tag < SOCKETS_MAX:
+        receive(loop, &loop.sockets[tag])
+    elif tag >= CONNECTION_TAG:
+        serve_connection(loop, <uint32_t>(tag - CONNECTION_TAG), events)
+    elif tag >= LISTENER_TAG:
+        accept(loop, <int>(tag - LISTENER_TAG))
+
+
+cdef void receive(Loop *loop, UdpSocket *udp) noexcept nogil:
+    cdef int turn, i, count, size
+    cdef uint8_t *data
+    cdef Address source
+    for turn in range(BATCHES_PER_TURN):
+        count = udp_receive(udp, loop.receive, &loop.udp)
+        if count == 0:
+            return
+        pthread_mutex_lock(&loop.mutex)
+        loop.now_us = clock_ns(CLOCK_MONOTONIC) // 1000
+        for i in range(count):
+            data = recv_batch_data(loop.receive, i, &size, &source)
+            if size > RECV_SLOT:
+                loop.udp.truncated += 1
+                count_drop(&loop.plane, DROP_TOO_LARGE)
+            else:
+                ingress_handle(&loop.plane, data, size, &source, loop.now_us)
+        finish_turn(loop)
+        note_latency(loop, recv_batch_arrival_ns(loop.receive))
+        if count < RECV_BATCH:
+            return
+
+
+cdef void note_latency(Loop *loop, int64_t arrival_ns) noexcept nogil:
+    cdef int64_t spent_us
+    cdef int bucket = 0
+    if arrival_ns == 0:
+        return
+    spent_us = (clock_ns(CLOCK_REALTIME) - arrival_ns) // 1000
+    while spent_us > 1 and bucket < LATENCY_BUCKETS - 1:
+        spent_us >>= 1
+        bucket += 1
+    loop.latency[bucket] += 1
+
+
+cdef void accept(Loop *loop, int index) noexcept nogil:
+    cdef TcpConnection *connection
+    end_unproven(loop)
+    connection = tcp_accept(&loop.tcp, loop.listeners[index], index, loop.now_us)
+    if connection != NULL and not watch(loop, connection.fd, EPOLLIN, CONNECTION_TAG + connection.remote.connection):
+        tcp_close(&loop.tcp, connection)
+
+
+cdef void end_unproven(Loop *loop) noexcept nogil:
+    # whoever connects and shows no valid check makes room when others come
+    cdef uint32_t slot
+    cdef TcpConnection *connection
+    for slot in range(loop.tcp.capacity):
+        connection = loop.tcp.items[slot]
+        if connection == NULL or connection.proven or loop.now_us - connection.accepted_us < UNPROVEN_US:
+            continue
+        pthread_mutex_lock(&loop.mutex)
+        connection.proven = address_table_find(&loop.plane.addresses, &connection.remote) != NULL
+        pthread_mutex_unlock(&loop.mutex)
+        if not connection.proven:
+            loop.tcp.refused += 1
+            tcp_close(&loop.tcp, connection)
+
+
+cdef void handle_frame(void *context, uint8_t *data, int size, const Address *source) noexcept nogil:
+    cdef Loop *loop = <Loop *>context
+    ingress_handle(&loop.plane, data, size, source, loop.now_us)
+
+
+cdef void serve_connection(Loop *loop, uint32_t number, uint32_t events) noexcept nogil:
+    cdef TcpConnection *connection = loop.tcp.items[number - 1] if number <= loop.tcp.capacity else NULL
+    cdef bint alive = True
+    cdef bint waiting = False
+    if connection == NULL:
+        return
+    if events & <uint32_t>EPOLLOUT:
+        alive = tcp_write_pending(connection, &waiting)
+        if alive and not waiting:
+            watch_writing(loop, connection, False)
+    if alive and events & <uint32_t>(EPOLLIN | EPOLLERR | EPOLLHUP):
+        pthread_mutex_lock(&loop.mutex)
+        loop.now_us = clock_ns(CLOCK_MONOTONIC) // 1000
+        alive = tcp_read(&loop.tcp, connection, handle_frame, loop)
+        finish_turn(loop)
+    if not alive:
+        end_connection(loop, connection)
+
+
+cdef void end_connection(Loop *loop, TcpConnection *connection) noexcept nogil:
+    cdef Transport *transport
+    pthread_mutex_lock(&loop.mutex)
+    transport = <Transport *>address_table_find(&loop.plane.addresses, &connection.remote)
+    if transport != NULL:
+        plane_forget_address(&loop.plane, transport, &connection.remote)
+        ice_remove_address(&transport.ice, &connection.remote)
+    pthread_mutex_unlock(&loop.mutex)
+    tcp_close(&loop.tcp, connection)

@@ -1,0 +1,216 @@
+# The data plane's tables: which transports, producers and consumers there are, and everything the packet path knows of
+# them. Python writes them by the engine's commands; the packet path reads them. No socket and no clock here.
+from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from mediarouter._address cimport Address
+from mediarouter._cache cimport PacketCache, PacketPool
+from mediarouter._events cimport EventRing
+from mediarouter._ice cimport IceAgent
+from mediarouter._layers cimport LayerSelector
+from mediarouter._lookup cimport AddressTable, SsrcTable
+from mediarouter._recv_stream cimport RecvStream
+from mediarouter._send_stream cimport SendStream
+from mediarouter._srtp cimport SrtpContext
+from mediarouter._timers cimport Timer, TimerWheel
+from mediarouter.codecs._codec cimport Codec
+from mediarouter.congestion._twcc cimport TwccRecord
+
+cdef enum:
+    ENCODINGS_MAX = 4              # simulcast streams of one producer
+    EXTENSION_KINDS = 18           # EXT_KIND_COUNT
+    NO_PAYLOAD_TYPE = 0xFF
+    DROPS_MAX = 64
+    DATAGRAM_MAX = 1600            # a larger RTP packet is not taken
+
+cdef enum TimerKind:
+    TIMER_REPORTS = 1              # of a Transport: SR, RR, SDES
+    TIMER_TWCC = 2                 # of a Transport: transport-wide feedback
+    TIMER_CONSENT = 3              # of a Transport
+    TIMER_NACK = 4                 # of an Encoding
+    TIMER_KEY_FRAME = 5            # of an Encoding
+    TIMER_LIVENESS = 6             # of a Producer
+
+cdef enum SsrcRole:                # in a transport's tables
+    ROLE_MEDIA = 1                 # Encoding
+    ROLE_RTX = 2                   # Encoding
+    ROLE_CONSUMER = 3              # Consumer
+    ROLE_CONSUMER_RTX = 4          # Consumer
+
+cdef struct Producer
+cdef struct Consumer
+cdef struct Transport
+
+cdef struct Encoding:              # one stream of a producer: a simulcast layer
+    Producer *producer
+    RecvStream stream              # ssrc 0: not seen yet
+    PacketCache *cache             # NULL for audio
+    Timer nack_timer
+    Timer key_frame_timer
+    int64_t bound_at_us            # when its SSRC was learnt
+    int64_t key_frame_asked_us     # the last PLI we sent
+    int64_t meter_began_us         # of the bit rate's window
+    uint64_t meter_bytes
+    uint64_t bitrate_bps           # over the last whole window
+    uint64_t key_frames            # received
+    uint64_t key_frames_asked      # PLIs sent
+    uint64_t key_frames_spared     # requests that were merged into another
+    uint32_t rtx_ssrc              # 0: none seen
+    uint8_t rid[16]
+    uint8_t rid_size
+    uint8_t index
+    bint key_frame_wanted
+    bint use_fir                   # the publisher knows FIR but not PLI
+    uint8_t fir_seq
+
+cdef struct Producer:
+    uint32_t handle
+    Transport *transport
+    const Codec *codec
+    Consumer **consumers
+    int consumer_count
+    int consumer_capacity
+    int encoding_count
+    Encoding encodings[4]
+    Timer liveness_timer
+    unsigned int alive             # bit i: encoding i flows
+    uint32_t clock_rate
+    uint8_t payload_type
+    uint8_t rtx_payload_type       # NO_PAYLOAD_TYPE: none
+    uint8_t mid[16]
+    uint8_t mid_size
+    uint8_t audio_level            # -dBov of the newest packet, 127 silence (RFC 6464)
+    bint is_video
+    bint paused
+    bint nack
+
+cdef struct SentReport:            # a sender report of ours, to measure the round trip by
+    uint32_t ntp_middle
+    int64_t sent_us
+
+cdef struct Consumer:
+    uint32_t handle
+    Transport *transport
+    Producer *producer             # NULL: it is closed
+    SendStream stream
+    LayerSelector layers
+    SentReport reports[2]
+    int64_t rtt_us                 # 0: not known yet
+    uint64_t bytes                 # RTP packets as sent, headers included
+    uint64_t resent                # packets sent by RTX, or again
+    uint64_t nacked                # numbers asked for
+    uint64_t missed                # of them, those that were gone or refused
+    uint64_t key_frame_requests    # PLI and FIR from the viewer
+    uint32_t ssrc
+    uint32_t rtx_ssrc              # 0: none, resend as is
+    uint32_t lost                  # cumulative, by the viewer's last report
+    uint16_t rtx_seq
+    uint8_t fraction_lost          # of 256
+    uint8_t payload_type
+    uint8_t rtx_payload_type
+    uint8_t mid[16]
+    uint8_t mid_size
+    uint8_t extension_id[18]       # by ExtensionKind; 0: not negotiated
+    bint two_byte                  # an extension id is above 14
+    bint mixed                     # extmap-allow-mixed: elements above 16 bytes may be sent
+    bint paused
+    bint told_sender_report        # one went out since the last switch
+    int fir_seq                    # of the last FIR taken, -1 none
+
+cdef struct Transport:
+    uint32_t handle
+    IceAgent ice
+    SrtpContext *inbound           # NULL: no keys yet
+    SrtpContext *outbound
+    SsrcTable received             # by SSRC: Encoding
+    SsrcTable sent                 # by SSRC: Consumer
+    Producer **producers
+    int producer_count
+    int producer_capacity
+    Consumer **consumers
+    int consumer_count
+    int consumer_capacity
+    TwccRecord *twcc               # what the peer sent us
+    Timer reports_timer
+    Timer twcc_timer
+    Timer consent_timer
+    uint64_t remb_bps              # the viewer's last REMB, 0 none
+    uint64_t twcc_received         # packets of ours its feedback names as arrived
+    uint64_t twcc_lost
+    uint64_t bytes_received
+    uint64_t bytes_sent
+    uint64_t packets_received
+    uint64_t packets_sent
+    uint32_t feedback_ssrc         # ours, in feedback and receiver reports
+    uint32_t last_media_ssrc       # a stream of the peer, for feedback about all of them
+    uint16_t next_transport_seq
+    uint8_t extension_kind[256]    # by id on the wire, of what the peer sends
+    char cname[32]
+    int cname_size
+    bint dtls_wanted               # the control plane has asked for DTLS
+    bint consent                   # sending is allowed
+    int32_t first_out              # of this batch, index into the outbox, -1 none
+    int32_t last_out
+
+cdef struct OutPacket:
+    Address remote
+    uint32_t offset                # into the arena
+    uint16_t size
+    int32_t next                   # of the same transport, -1 last
+
+cdef struct Outbox:                # what shall be sent, in order, grouped by destination
+    uint8_t *arena
+    size_t arena_size
+    size_t used
+    OutPacket *packets
+    int count
+    int capacity
+    int32_t *heads                 # first packet of each destination, in order of first use
+    Transport **owners             # of these; NULL: alone, or the transport is gone
+    int head_count
+
+cdef struct Plane:
+    Outbox *outbox
+    void (*flush)(void *context) noexcept nogil     # NULL: the outbox grows instead
+    void *flush_context
+    EventRing events
+    TimerWheel *timers
+    PacketPool *pool
+    AddressTable addresses         # Transport by remote address
+    Transport **transports         # by slot
+    Producer **producers
+    Consumer **consumers
+    uint32_t transport_slots
+    uint32_t producer_slots
+    uint32_t consumer_slots
+    uint32_t generation
+    uint64_t drops[64]             # by -Drop
+    uint64_t packets_in
+    uint64_t packets_forwarded     # copies
+    int64_t key_frame_interval_us  # least time between two requests to one encoding
+    int64_t consent_timeout_us
+
+cdef inline void count_drop(Plane *plane, int drop) noexcept nogil:
+    plane.drops[-drop] += 1
+
+cdef bint plane_init(Plane *plane) noexcept nogil
+cdef void plane_release(Plane *plane) noexcept nogil
+
+# Handles are slot + generation: one that is out of date finds nothing
+cdef Transport *plane_transport(const Plane *plane, uint32_t handle) noexcept nogil
+cdef Producer *plane_producer(const Plane *plane, uint32_t handle) noexcept nogil
+cdef Consumer *plane_consumer(const Plane *plane, uint32_t handle) noexcept nogil
+
+# NULL: no memory
+cdef Transport *plane_add_transport(Plane *plane, int64_t now_us) noexcept nogil
+cdef Producer *plane_add_producer(Plane *plane, Transport *transport, int encoding_count, uint32_t clock_rate,
+                                  bint is_video, bint nack) noexcept nogil
+cdef Consumer *plane_add_consumer(Plane *plane, Transport *transport, Producer *producer,
+                                  uint16_t first_seq) noexcept nogil
+# What hangs on them goes with them
+cdef void plane_remove_transport(Plane *plane, Transport *transport) noexcept nogil
+cdef void plane_remove_producer(Plane *plane, Producer *producer) noexcept nogil
+cdef void plane_remove_consumer(Plane *plane, Consumer *consumer) noexcept nogil
+# The numbers of an encoding jumped: nothing of before counts any more
+cdef void plane_forget_history(Plane *plane, Encoding *encoding) noexcept nogil
+# Its SSRC is known, or another than before
+cdef void plane_restart_encoding(Plane *plane, Encoding *encoding, uint32_t ssrc) noexcept nogil
+cdef void plane_forget_address(Plane *plane, Transport *transport, const Address *remote) noexcept nogil

@@ -1,0 +1,315 @@
+"""The data plane's tables: making and unmaking their rows; `_plane.pxd` shows them."""
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
+from libc.stdlib cimport calloc, free, realloc
+from libc.string cimport memset
+from mediarouter._cache cimport packet_cache_clear, packet_cache_free, packet_cache_new, packet_pool_free, packet_pool_new
+from mediarouter._events cimport event_ring_init, event_ring_release
+from mediarouter._ice cimport ice_init
+from mediarouter._layers cimport layers_init, layers_reset
+from mediarouter._lookup cimport (
+    address_table_find,
+    address_table_release,
+    address_table_remove,
+    ssrc_table_release,
+    ssrc_table_remove,
+)
+from mediarouter._recv_stream cimport recv_stream_init, recv_stream_release
+from mediarouter._send_stream cimport send_stream_init, send_stream_release
+from mediarouter._srtp cimport srtp_context_free, srtp_context_remove_ssrc
+from mediarouter._timers cimport Timer, timer_cancel, timer_init, timer_wheel_free, timer_wheel_new
+from mediarouter.codecs._codec cimport CODEC_OPAQUE, codec_of
+from mediarouter.congestion._twcc cimport twcc_record_free, twcc_record_new
+
+cdef enum:
+    SLOT_BITS = 20                 # a million of each kind
+    SLOT_MASK = (1 << 20) - 1
+    BLOCK_SIZE = 1600              # bytes of a slab block
+    CACHE_CAPACITY = 2048          # packets a video stream keeps, at most
+    CACHE_AGE_US = 2000000
+    EVENT_RING_SIZE = 1 << 20
+    CONSENT_TIMEOUT_US = 30000000  # RFC 7675 section 5.1
+    KEY_FRAME_INTERVAL_US = 500000
+
+
+cdef bint plane_init(Plane *plane) noexcept nogil:
+    memset(plane, 0, sizeof(Plane))
+    plane.pool = packet_pool_new(BLOCK_SIZE)
+    plane.timers = timer_wheel_new()
+    plane.key_frame_interval_us = KEY_FRAME_INTERVAL_US
+    plane.consent_timeout_us = CONSENT_TIMEOUT_US
+    return event_ring_init(&plane.events, EVENT_RING_SIZE) and plane.pool != NULL and plane.timers != NULL
+
+
+cdef void plane_release(Plane *plane) noexcept nogil:
+    cdef uint32_t slot
+    for slot in range(plane.transport_slots):
+        if plane.transports[slot] != NULL:
+            plane_remove_transport(plane, plane.transports[slot])
+    free(plane.transports)
+    free(plane.producers)
+    free(plane.consumers)
+    address_table_release(&plane.addresses)
+    event_ring_release(&plane.events)
+    timer_wheel_free(plane.timers)
+    packet_pool_free(plane.pool)
+    memset(plane, 0, sizeof(Plane))
+
+
+cdef Transport *plane_transport(const Plane *plane, uint32_t handle) noexcept nogil:
+    cdef uint32_t slot = handle & SLOT_MASK
+    if slot >= plane.transport_slots or plane.transports[slot] == NULL or plane.transports[slot].handle != handle:
+        return NULL
+    return plane.transports[slot]
+
+
+cdef Producer *plane_producer(const Plane *plane, uint32_t handle) noexcept nogil:
+    cdef uint32_t slot = handle & SLOT_MASK
+    if slot >= plane.producer_slots or plane.producers[slot] == NULL or plane.producers[slot].handle != handle:
+        return NULL
+    return plane.producers[slot]
+
+
+cdef Consumer *plane_consumer(const Plane *plane, uint32_t handle) noexcept nogil:
+    cdef uint32_t slot = handle & SLOT_MASK
+    if slot >= plane.consumer_slots or plane.consumers[slot] == NULL or plane.consumers[slot].handle != handle:
+        return NULL
+    return plane.consumers[slot]
+
+
+cdef bint place(Plane *plane, void ***table, uint32_t *slots, void *row, uint32_t *handle) noexcept nogil:
+    # find a free slot for a row, grow the table when there is none
+    cdef uint32_t slot
+    cdef uint32_t more
+    cdef void **grown
+    for slot in range(slots[0]):
+        if table[0][slot] == NULL:
+            break
+    else:
+        slot = slots[0]
+        more = slots[0] * 2 if slots[0] else 16
+        if more > SLOT_MASK:
+            return False
+        grown = <void **>realloc(table[0], more * sizeof(void *))
+        if grown == NULL:
+            return False
+        memset(&grown[slots[0]], 0, (more - slots[0]) * sizeof(void *))
+        table[0] = grown
+        slots[0] = more
+    plane.generation = (plane.generation % 0xFFF) + 1
+    handle[0] = slot | (plane.generation << SLOT_BITS)
+    table[0][slot] = row
+    return True
+
+
+cdef bint append(void ***items, int *count, int *capacity, void *item) noexcept nogil:
+    cdef int more
+    cdef void **grown
+    if count[0] == capacity[0]:
+        more = capacity[0] * 2 if capacity[0] else 4
+        grown = <void **>realloc(items[0], more * sizeof(void *))
+        if grown == NULL:
+            return False
+        items[0] = grown
+        capacity[0] = more
+    items[0][count[0]] = item
+    count[0] += 1
+    return True
+
+
+cdef void take_out(void **items, int *count, void *item) noexcept nogil:
+    # keeps the order: who came first is served first
+    cdef int i
+    cdef int kept = 0
+    for i in range(count[0]):
+        if items[i] != item:
+            items[kept] = items[i]
+            kept += 1
+    count[0] = kept
+
+
+cdef Transport *plane_add_transport(Plane *plane, int64_t now_us) noexcept nogil:
+    cdef Transport *transport = <Transport *>calloc(1, sizeof(Transport))
+    if transport == NULL:
+        return NULL
+    transport.twcc = twcc_record_new()
+    if transport.twcc == NULL or not place(plane, <void ***>&plane.transports, &plane.transport_slots, transport,
+                                           &transport.handle):
+        twcc_record_free(transport.twcc)
+        free(transport)
+        return NULL
+    ice_init(&transport.ice, plane.consent_timeout_us)
+    transport.first_out = -1
+    transport.last_out = -1
+    timer_init(&transport.reports_timer, TIMER_REPORTS, transport)
+    timer_init(&transport.twcc_timer, TIMER_TWCC, transport)
+    timer_init(&transport.consent_timer, TIMER_CONSENT, transport)
+    return transport
+
+
+cdef Producer *plane_add_producer(Plane *plane, Transport *transport, int encoding_count, uint32_t clock_rate,
+                                  bint is_video, bint nack) noexcept nogil:
+    cdef Producer *producer = <Producer *>calloc(1, sizeof(Producer))
+    cdef int i
+    if producer == NULL:
+        return NULL
+    if not place(plane, <void ***>&plane.producers, &plane.producer_slots, producer, &producer.handle):
+        free(producer)
+        return NULL
+    producer.transport = transport
+    producer.codec = codec_of(CODEC_OPAQUE)
+    producer.encoding_count = encoding_count
+    producer.clock_rate = clock_rate
+    producer.is_video = is_video
+    producer.nack = nack
+    producer.audio_level = 127
+    producer.rtx_payload_type = NO_PAYLOAD_TYPE
+    timer_init(&producer.liveness_timer, TIMER_LIVENESS, producer)
+    for i in range(encoding_count):
+        init_encoding(plane, producer, i)
+    if not has_caches(producer) or not append(<void ***>&transport.producers, &transport.producer_count,
+                                              &transport.producer_capacity, producer):
+        plane_remove_producer(plane, producer)
+        return NULL
+    return producer
+
+
+cdef void init_encoding(Plane *plane, Producer *producer, int index) noexcept nogil:
+    cdef Encoding *encoding = &producer.encodings[index]
+    encoding.producer = producer
+    encoding.index = <uint8_t>index
+    recv_stream_init(&encoding.stream, 0, producer.clock_rate, producer.nack)
+    encoding.key_frame_asked_us = -1
+    timer_init(&encoding.nack_timer, TIMER_NACK, encoding)
+    timer_init(&encoding.key_frame_timer, TIMER_KEY_FRAME, encoding)
+    if producer.is_video:
+        encoding.cache = packet_cache_new(plane.pool, CACHE_CAPACITY, CACHE_AGE_US)
+
+
+cdef bint has_caches(const Producer *producer) noexcept nogil:
+    cdef int i
+    for i in range(producer.encoding_count):
+        if producer.is_video and producer.encodings[i].cache == NULL:
+            return False
+    return True
+
+
+cdef Consumer *plane_add_consumer(Plane *plane, Transport *transport, Producer *producer,
+                                  uint16_t first_seq) noexcept nogil:
+    cdef Consumer *consumer = <Consumer *>calloc(1, sizeof(Consumer))
+    if consumer == NULL:
+        return NULL
+    if not place(plane, <void ***>&plane.consumers, &plane.consumer_slots, consumer, &consumer.handle):
+        free(consumer)
+        return NULL
+    consumer.transport = transport
+    consumer.producer = producer
+    consumer.fir_seq = -1
+    consumer.rtx_payload_type = NO_PAYLOAD_TYPE
+    send_stream_init(&consumer.stream, first_seq)
+    layers_init(&consumer.layers)
+    if (not append(<void ***>&producer.consumers, &producer.consumer_count, &producer.consumer_capacity, consumer)
+            or not append(<void ***>&transport.consumers, &transport.consumer_count, &transport.consumer_capacity,
+                          consumer)):
+        plane_remove_consumer(plane, consumer)
+        return NULL
+    return consumer
+
+
+cdef void plane_remove_consumer(Plane *plane, Consumer *consumer) noexcept nogil:
+    cdef Transport *transport = consumer.transport
+    take_out(<void **>consumer.producer.consumers, &consumer.producer.consumer_count, consumer)
+    take_out(<void **>transport.consumers, &transport.consumer_count, consumer)
+    if consumer.ssrc:
+        ssrc_table_remove(&transport.sent, consumer.ssrc)
+        if transport.outbound != NULL:
+            srtp_context_remove_ssrc(transport.outbound, consumer.ssrc)
+    if consumer.rtx_ssrc:
+        ssrc_table_remove(&transport.sent, consumer.rtx_ssrc)
+        if transport.outbound != NULL:
+            srtp_context_remove_ssrc(transport.outbound, consumer.rtx_ssrc)
+    send_stream_release(&consumer.stream)
+    plane.consumers[consumer.handle & SLOT_MASK] = NULL
+    free(consumer)
+
+
+cdef void forget_ssrc(Transport *transport, uint32_t ssrc) noexcept nogil:
+    if ssrc:
+        ssrc_table_remove(&transport.received, ssrc)
+        if transport.inbound != NULL:
+            srtp_context_remove_ssrc(transport.inbound, ssrc)
+
+
+cdef void plane_remove_producer(Plane *plane, Producer *producer) noexcept nogil:
+    cdef Transport *transport = producer.transport
+    cdef Encoding *encoding
+    cdef int i
+    while producer.consumer_count:
+        plane_remove_consumer(plane, producer.consumers[producer.consumer_count - 1])
+    for i in range(producer.encoding_count):
+        encoding = &producer.encodings[i]
+        forget_ssrc(transport, encoding.stream.ssrc)
+        forget_ssrc(transport, encoding.rtx_ssrc)
+        timer_cancel(plane.timers, &encoding.nack_timer)
+        timer_cancel(plane.timers, &encoding.key_frame_timer)
+        recv_stream_release(&encoding.stream)
+        packet_cache_free(encoding.cache)
+    timer_cancel(plane.timers, &producer.liveness_timer)
+    take_out(<void **>transport.producers, &transport.producer_count, producer)
+    plane.producers[producer.handle & SLOT_MASK] = NULL
+    free(producer.consumers)
+    free(producer)
+
+
+cdef void plane_remove_transport(Plane *plane, Transport *transport) noexcept nogil:
+    cdef int i
+    while transport.consumer_count:
+        plane_remove_consumer(plane, transport.consumers[transport.consumer_count - 1])
+    while transport.producer_count:
+        plane_remove_producer(plane, transport.producers[transport.producer_count - 1])
+    if plane.outbox != NULL:
+        for i in range(plane.outbox.head_count):
+            if plane.outbox.owners[i] == transport:
+                plane.outbox.owners[i] = NULL
+    for i in range(transport.ice.pair_count):
+        plane_forget_address(plane, transport, &transport.ice.pairs[i].remote)
+    timer_cancel(plane.timers, &transport.reports_timer)
+    timer_cancel(plane.timers, &transport.twcc_timer)
+    timer_cancel(plane.timers, &transport.consent_timer)
+    srtp_context_free(transport.inbound)
+    srtp_context_free(transport.outbound)
+    ssrc_table_release(&transport.received)
+    ssrc_table_release(&transport.sent)
+    twcc_record_free(transport.twcc)
+    plane.transports[transport.handle & SLOT_MASK] = NULL
+    free(transport.producers)
+    free(transport.consumers)
+    free(transport)
+
+
+cdef void plane_forget_address(Plane *plane, Transport *transport, const Address *remote) noexcept nogil:
+    # an authenticated check may have given the address to another transport meanwhile
+    if address_table_find(&plane.addresses, remote) == transport:
+        address_table_remove(&plane.addresses, remote)
+
+
+cdef void plane_forget_history(Plane *plane, Encoding *encoding) noexcept nogil:
+    cdef Producer *producer = encoding.producer
+    cdef int i
+    if encoding.cache != NULL:
+        packet_cache_clear(encoding.cache)
+    for i in range(producer.consumer_count):
+        if producer.consumers[i].layers.current_spatial == encoding.index:
+            layers_reset(&producer.consumers[i].layers)
+
+
+cdef void plane_restart_encoding(Plane *plane, Encoding *encoding, uint32_t ssrc) noexcept nogil:
+    cdef Producer *producer = encoding.producer
+    if encoding.stream.ssrc and encoding.stream.ssrc != ssrc:
+        forget_ssrc(producer.transport, encoding.stream.ssrc)
+        forget_ssrc(producer.transport, encoding.rtx_ssrc)
+        encoding.rtx_ssrc = 0
+    timer_cancel(plane.timers, &encoding.nack_timer)
+    recv_stream_release(&encoding.stream)
+    recv_stream_init(&encoding.stream, ssrc, producer.clock_rate, producer.nack)
+    plane_forget_history(plane, encoding)

@@ -1,0 +1,41 @@
+# UDP as the kernel likes it: many datagrams a call in, one call for a run of equal-sized packets to one address out.
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from mediarouter._address cimport Address
+from mediarouter._plane cimport Outbox
+
+cdef enum:
+    RECV_BATCH = 64                # datagrams one call takes
+    RECV_SLOT = 2048               # bytes of room for each
+
+cdef struct UdpCounters:
+    uint64_t received
+    uint64_t sent                  # datagrams
+    uint64_t send_calls
+    uint64_t blocked               # datagrams the socket had no room for
+    uint64_t failed                # datagrams the kernel refused
+    uint64_t truncated             # larger than RECV_SLOT
+    uint64_t kernel_dropped        # lost before we read them (SO_RXQ_OVFL)
+
+cdef struct UdpSocket:
+    int fd
+    uint8_t index
+    bint gso                       # UDP_SEGMENT works here
+    uint32_t overflow              # the kernel's count, as last read
+    uint32_t recv_buffer_size      # bytes the kernel granted
+
+cdef struct RecvBatch              # buffers, private to _udp.pyx
+
+cdef RecvBatch *recv_batch_new() noexcept nogil
+cdef void recv_batch_free(RecvBatch *batch) noexcept nogil
+# How many datagrams are there now (0..RECV_BATCH)
+cdef int udp_receive(UdpSocket *udp, RecvBatch *batch, UdpCounters *counters) noexcept nogil
+cdef uint8_t *recv_batch_data(RecvBatch *batch, int index, int *size, Address *source) noexcept nogil
+# When the kernel took in the first of the batch, CLOCK_REALTIME; 0 unknown
+cdef int64_t recv_batch_arrival_ns(const RecvBatch *batch) noexcept nogil
+
+cdef struct SendBatch              # private to _udp.pyx
+
+cdef SendBatch *send_batch_new() noexcept nogil
+cdef void send_batch_free(SendBatch *batch) noexcept nogil
+# Send all of the outbox that goes by UDP; `sockets` by index
+cdef void udp_send(UdpSocket *sockets, SendBatch *batch, const Outbox *outbox, UdpCounters *counters) noexcept nogil
