@@ -35,6 +35,8 @@ cdef struct RecvStream:
     bint nack_enabled
     NackList nacks
     int64_t rtt_us                 # of the publisher; 100 ms until known
+    int64_t reorder_us             # how late reordered packets come: the first request waits so long
+    int64_t jump_seq               # where a jump landed; -1 none: a second packet behind it makes it true
     uint64_t nacks_sent            # sequence numbers asked for, repeats counted
 
 cdef enum RecvOutcome:

@@ -1,0 +1,306 @@
+"""One received stream: numbers, loss, jitter, what to ask for again. `_recv_stream.pxd` shows the state."""
+
+from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport free, realloc
+from libc.string cimport memmove, memset
+from mediarouter._drop cimport DROP_RTP_TOO_OLD
+from mediarouter._rtcp cimport ReportBlock, SenderInfo
+from mediarouter._rtp cimport seq_unwrap
+
+cdef enum:
+    MAX_DROPOUT = 3000             # a larger step forward must be confirmed (RFC 3550 appendix A.1)
+    MAX_MISORDER = 3000            # the same backwards
+    FIRST_CYCLE = 65536            # unwrapped numbers begin here, so that what came before is still positive
+    DEFAULT_RTT_US = 100000
+    DEFAULT_REORDER_US = 10000
+    MAX_REORDER_US = 20000
+    MIN_RETRY_US = 20000
+    MAX_TRIES = 10
+    MAX_NACKS = 1000
+    MAX_NACK_AGE = 10000           # packets behind the newest
+
+
+cdef void recv_stream_init(RecvStream *stream, uint32_t ssrc, uint32_t clock_rate, bint nack_enabled) noexcept nogil:
+    memset(stream, 0, sizeof(RecvStream))
+    stream.ssrc = ssrc
+    stream.clock_rate = clock_rate
+    stream.newest_seq = -1
+    stream.first_seq = -1
+    stream.jump_seq = -1
+    stream.nack_enabled = nack_enabled
+    stream.rtt_us = DEFAULT_RTT_US
+    stream.reorder_us = DEFAULT_REORDER_US
+
+
+cdef void recv_stream_release(RecvStream *stream) noexcept nogil:
+    free(stream.nacks.items)
+    memset(&stream.nacks, 0, sizeof(NackList))
+
+
+cdef int recv_stream_handle_packet(RecvStream *stream, uint16_t seq, uint32_t timestamp, int payload_size,
+                                   bint recovered, int64_t now_us, int64_t *unwrapped) noexcept nogil:
+    cdef int64_t number, step
+    cdef int outcome = RECV_NEW
+    if stream.newest_seq < 0:
+        begin(stream, FIRST_CYCLE + seq)
+        number = stream.newest_seq
+    else:
+        number = seq_unwrap(stream.newest_seq, seq)
+        step = number - stream.newest_seq
+        if step > MAX_DROPOUT or step < -MAX_MISORDER:
+            if stream.jump_seq < 0 or <uint16_t>(stream.jump_seq + 1) != seq:
+                stream.jump_seq = seq
+                return DROP_RTP_TOO_OLD
+            # two in a row: the source really went there. Numbers go on upwards, so that nothing of before is met again.
+            number = stream.newest_seq + 1 + <uint16_t>(seq - <uint16_t>(stream.newest_seq + 1))
+            begin(stream, number)
+            outcome = RECV_RESET
+        elif step > 0:
+            if stream.nack_enabled and step > 1:
+                note_missing(stream, stream.newest_seq + 1, number, now_us)
+            stream.newest_seq = number
+        else:
+            outcome = RECV_LATE
+            note_late(stream, number, recovered, now_us)
+    stream.jump_seq = -1
+    unwrapped[0] = number
+    stream.packets += 1
+    stream.bytes += payload_size
+    if recovered:
+        stream.recovered += 1
+    else:
+        update_jitter(stream, timestamp, now_us)
+    if outcome != RECV_LATE:
+        stream.newest_timestamp = timestamp
+    stream.newest_arrival_us = now_us
+    return outcome
+
+
+cdef void begin(RecvStream *stream, int64_t number) noexcept nogil:
+    stream.newest_seq = number
+    stream.first_seq = number
+    stream.packets = 0
+    stream.expected_prior = 0
+    stream.received_prior = 0
+    stream.nacks.count = 0
+    stream.last_transit = 0
+    stream.jitter_q4 = 0
+
+
+cdef void update_jitter(RecvStream *stream, uint32_t timestamp, int64_t now_us) noexcept nogil:
+    # RFC 3550 A.8, on the stream's own clock
+    cdef uint32_t arrival = <uint32_t>(now_us * <int64_t>stream.clock_rate // 1000000)
+    cdef uint32_t transit = arrival - timestamp
+    cdef int32_t change = <int32_t>(transit - stream.last_transit)
+    if stream.packets > 1:
+        change = -change if change < 0 else change
+        if change < <int32_t>(10 * stream.clock_rate):
+            stream.jitter_q4 += <uint32_t>change - ((stream.jitter_q4 + 8) >> 4)
+    stream.last_transit = transit
+
+
+cdef void recv_stream_handle_sender_report(RecvStream *stream, const SenderInfo *info, int64_t now_us) noexcept nogil:
+    if info.ntp == 0:
+        return                     # RFC 3550 6.4.1: the sender has no wall clock
+    stream.sr_ntp = info.ntp
+    stream.sr_rtp_timestamp = info.rtp_timestamp
+    stream.sr_arrival_us = now_us
+
+
+cdef void recv_stream_report(RecvStream *stream, ReportBlock *block, int64_t now_us) noexcept nogil:
+    # RFC 3550 A.3
+    cdef int64_t expected = stream.newest_seq - stream.first_seq + 1
+    cdef int64_t lost = expected - stream.packets
+    cdef int64_t expected_now = expected - stream.expected_prior
+    cdef int64_t lost_now = expected_now - (stream.packets - stream.received_prior)
+    cdef int64_t delay
+    stream.expected_prior = expected
+    stream.received_prior = stream.packets
+    block.ssrc = stream.ssrc
+    block.fraction_lost = 0
+    if expected_now > 0 and lost_now > 0:
+        block.fraction_lost = <unsigned char>(min(lost_now * 256 // expected_now, 255))
+    block.cumulative_lost = <int32_t>max(min(lost, 0x7FFFFF), -0x800000)
+    block.highest_seq = <uint32_t>(stream.newest_seq - FIRST_CYCLE)
+    block.jitter = stream.jitter_q4 >> 4
+    block.last_sr = <uint32_t>(stream.sr_ntp >> 16)
+    block.delay_since_last_sr = 0
+    if stream.sr_ntp:
+        delay = ((now_us - stream.sr_arrival_us) << 16) // 1000000
+        block.delay_since_last_sr = <uint32_t>delay
+
+
+cdef uint32_t recv_stream_timestamp_at(const RecvStream *stream, uint64_t ntp) noexcept nogil:
+    # the difference is at most some hours: 32.32 fixed point of it times the clock rate fits when split
+    cdef int64_t difference = <int64_t>(ntp - stream.sr_ntp)
+    cdef int64_t seconds = difference >> 32
+    cdef uint64_t fraction = <uint32_t>difference
+    cdef int64_t ticks = seconds * <int64_t>stream.clock_rate
+    ticks += <int64_t>((fraction * stream.clock_rate + (<uint64_t>1 << 31)) >> 32)
+    return stream.sr_rtp_timestamp + <uint32_t>ticks
+
+
+# ---- NACK
+
+cdef void note_missing(RecvStream *stream, int64_t first, int64_t end, int64_t now_us) noexcept nogil:
+    cdef NackList *nacks = &stream.nacks
+    cdef NackItem *items
+    cdef int64_t seq
+    cdef int wanted = <int>(nacks.count + end - first)
+    if wanted > MAX_NACKS:
+        nacks.count = MAX_NACKS + 1      # recv_stream_poll_nacks gives up
+        return
+    if wanted > nacks.capacity:
+        items = <NackItem *>realloc(nacks.items, (wanted + 32) * sizeof(NackItem))
+        if items == NULL:
+            return
+        nacks.items = items
+        nacks.capacity = wanted + 32
+    for seq in range(first, end):
+        items = &nacks.items[nacks.count]
+        items.seq = seq
+        items.send_at_us = now_us + stream.reorder_us
+        items.tries = 0
+        nacks.count += 1
+
+
+cdef int find_nack(const NackList *nacks, int64_t seq) noexcept nogil:
+    cdef int low = 0
+    cdef int high = nacks.count
+    cdef int middle
+    while low < high:
+        middle = (low + high) >> 1
+        if nacks.items[middle].seq < seq:
+            low = middle + 1
+        else:
+            high = middle
+    return low if low < nacks.count and nacks.items[low].seq == seq else -1
+
+
+cdef void note_late(RecvStream *stream, int64_t seq, bint recovered, int64_t now_us) noexcept nogil:
+    cdef NackList *nacks = &stream.nacks
+    cdef int64_t late_us
+    cdef int at
+    if nacks.count > MAX_NACKS:
+        return
+    at = find_nack(nacks, seq)
+    if at < 0:
+        return
+    if not recovered:
+        # merely reordered: remember how late such packets come
+        late_us = now_us - (nacks.items[at].send_at_us - stream.reorder_us) if nacks.items[at].tries == 0 \
+            else MAX_REORDER_US
+        stream.reorder_us += (min(late_us * 2, MAX_REORDER_US) - stream.reorder_us) // 8
+    nacks.count -= 1
+    memmove(&nacks.items[at], &nacks.items[at + 1], (nacks.count - at) * sizeof(NackItem))
+
+
+cdef int64_t recv_stream_nack_deadline_us(const RecvStream *stream) noexcept nogil:
+    cdef int64_t earliest = -1
+    cdef int i
+    if stream.nacks.count > MAX_NACKS:
+        return 0
+    for i in range(stream.nacks.count):
+        if earliest < 0 or stream.nacks.items[i].send_at_us < earliest:
+            earliest = stream.nacks.items[i].send_at_us
+    return earliest
+
+
+cdef int recv_stream_poll_nacks(RecvStream *stream, int64_t now_us, uint16_t *seqs, int capacity,
+                                bint *give_up) noexcept nogil:
+    cdef NackList *nacks = &stream.nacks
+    cdef NackItem *item
+    cdef int i
+    cdef int count = 0
+    cdef int kept = 0
+    give_up[0] = False
+    if nacks.count > MAX_NACKS:
+        nacks.count = 0
+        give_up[0] = True
+        return 0
+    for i in range(nacks.count):
+        item = &nacks.items[i]
+        if item.send_at_us <= now_us and count < capacity:
+            if item.tries == MAX_TRIES or stream.newest_seq - item.seq > MAX_NACK_AGE:
+                give_up[0] = True
+                continue
+            seqs[count] = <uint16_t>item.seq
+            count += 1
+            item.tries += 1
+            item.send_at_us = now_us + max(stream.rtt_us, MIN_RETRY_US)
+        nacks.items[kept] = item[0]
+        kept += 1
+    nacks.count = kept
+    stream.nacks_sent += count
+    return count
+
+
+cdef class RecvStreamFace:
+    """A RecvStream for tests: the same functions, Python numbers.
+
+    Args:
+        ssrc: of the stream.
+        clock_rate: of its RTP timestamps, Hz.
+        nack: missing packets are asked for again.
+    """
+    cdef RecvStream stream
+
+    def __cinit__(self, uint32_t ssrc, uint32_t clock_rate, bint nack=True):
+        recv_stream_init(&self.stream, ssrc, clock_rate, nack)
+
+    def __dealloc__(self):
+        recv_stream_release(&self.stream)
+
+    @property
+    def newest_seq(self):
+        """Unwrapped; -1 before the first packet."""
+        return self.stream.newest_seq
+
+    @property
+    def packets(self):
+        """Received, recovered ones counted."""
+        return self.stream.packets
+
+    @property
+    def missing(self):
+        """Unwrapped numbers that are asked for, or will be."""
+        return [self.stream.nacks.items[i].seq for i in range(min(self.stream.nacks.count, MAX_NACKS))]
+
+    def handle_packet(self, int seq, uint32_t timestamp, int payload_size, int64_t now_us, bint recovered=False):
+        """("new", "late" or "reset", unwrapped number), or a negative Drop code."""
+        cdef int64_t unwrapped = 0
+        cdef int outcome = recv_stream_handle_packet(&self.stream, <uint16_t>seq, timestamp, payload_size, recovered,
+                                                     now_us, &unwrapped)
+        return outcome if outcome < 0 else (("new", "late", "reset")[outcome], unwrapped)
+
+    def handle_sender_report(self, uint64_t ntp, uint32_t rtp_timestamp, int64_t now_us):
+        """Take the NTP time (32.32) and timestamp of a sender report."""
+        cdef SenderInfo info
+        info.ntp = ntp
+        info.rtp_timestamp = rtp_timestamp
+        recv_stream_handle_sender_report(&self.stream, &info, now_us)
+
+    def report(self, int64_t now_us):
+        """The next report block as a dict."""
+        cdef ReportBlock block
+        recv_stream_report(&self.stream, &block, now_us)
+        return {
+            "ssrc": block.ssrc, "fraction_lost": block.fraction_lost, "cumulative_lost": block.cumulative_lost,
+            "highest_seq": block.highest_seq, "jitter": block.jitter, "last_sr": block.last_sr,
+            "delay_since_last_sr": block.delay_since_last_sr,
+        }
+
+    def nack_deadline_us(self):
+        """When `poll_nacks` is due; -1: nothing is missing."""
+        return recv_stream_nack_deadline_us(&self.stream)
+
+    def poll_nacks(self, int64_t now_us):
+        """(sequence numbers to ask for now, something was given up)."""
+        cdef uint16_t seqs[1024]
+        cdef bint give_up = False
+        cdef int count = recv_stream_poll_nacks(&self.stream, now_us, seqs, 1024, &give_up)
+        return [seqs[i] for i in range(count)], bool(give_up)
+
+    def timestamp_at(self, uint64_t ntp):
+        """RTP timestamp at an NTP time (32.32), by the last sender report."""
+        return recv_stream_timestamp_at(&self.stream, ntp)

@@ -1,0 +1,92 @@
+"""One media source entering a router."""
+
+from typing import Any
+
+from mediarouter._engine import Engine
+from mediarouter.consumer import Consumer
+from mediarouter.errors import InvalidStateError
+from mediarouter.events import Emitter
+from mediarouter.parameters import RtpParameters
+
+
+class Producer(Emitter):
+    """A microphone, a camera, a screen. Made by `WebRtcTransport.produce`.
+
+    Events:
+        key_frame_request(encoding): the publisher is asked for a key frame of that encoding.
+        encoding_seen(encoding, ssrc): the first packet of an encoding came.
+        pause(), resume(): by the calls of that name.
+        close(): nothing is taken any more, its consumers are closed.
+    """
+
+    events = frozenset({"key_frame_request", "encoding_seen", "pause", "resume", "close"})
+
+    def __init__(
+        self, *, engine: Engine, handle: int, id: str, kind: str, rtp_parameters: RtpParameters, paused: bool
+    ) -> None:
+        super().__init__()
+        self._engine = engine
+        self._handle = handle
+        self._paused = paused
+        self._consumers: dict[int, Consumer] = {}
+        self.id = id
+        self.kind = kind
+        self.rtp_parameters = rtp_parameters
+        self.closed = False
+        self.app_data: dict[str, Any] = {}
+
+    @property
+    def paused(self) -> bool:
+        """What comes in is not passed on."""
+        return self._paused
+
+    @property
+    def consumers(self) -> tuple[Consumer, ...]:
+        """Its copies."""
+        return tuple(self._consumers.values())
+
+    async def pause(self) -> None:
+        """Pass nothing on until `resume()`; consumers hear of it."""
+        self._must_be_open()
+        if self._paused:
+            return
+        self._engine.pause_producer(self._handle, True)
+        self._paused = True
+        self._tell("pause")
+
+    async def resume(self) -> None:
+        """Pass packets on again; video goes on with a key frame."""
+        self._must_be_open()
+        if not self._paused:
+            return
+        self._engine.pause_producer(self._handle, False)
+        self._paused = False
+        self._tell("resume")
+
+    def stats(self) -> list[dict[str, Any]]:
+        """Figures of now, one dict for each encoding: rid, ssrc, packets, recovered, nacks_sent, bitrate_bps, ...
+
+        Raises:
+            InvalidStateError: the producer is closed.
+        """
+        self._must_be_open()
+        return list(self._engine.producer_figures(self._handle))
+
+    def close(self) -> None:
+        """Take nothing any more, close the consumers. Closing twice is no error."""
+        if self.closed:
+            return
+        self.closed = True
+        for consumer in self.consumers:
+            consumer._producer_closed()
+        self._engine.remove_producer(self._handle)
+        self.emit("close")
+
+    def _tell(self, what: str) -> None:
+        self.emit(what)
+        for consumer in self.consumers:
+            consumer.emit(f"producer_{what}")
+
+    def _must_be_open(self) -> None:
+        if self.closed:
+            raise InvalidStateError("producer closed")
