@@ -46,3 +46,6 @@ cdef void ice_restart(IceAgent *agent, const IceCredentials *fresh) noexcept nog
 cdef int ice_handle_request(IceAgent *agent, const StunMessage *request, const Address *source, int64_t now_us,
                             uint8_t *response, int capacity, int *response_size, Address *removed) noexcept nogil
 cdef bint ice_has_consent(const IceAgent *agent, int64_t now_us) noexcept nogil
+# The way to this address is gone (its TCP connection closed). True when it was the selected one: another pair, the
+# nominated one checked last, is selected in its place if there is one.
+cdef bint ice_remove_address(IceAgent *agent, const Address *remote) noexcept nogil

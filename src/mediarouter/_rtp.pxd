@@ -27,6 +27,27 @@ cdef int rtp_parse(RtpView *view, uint8_t *data, Py_ssize_t size) noexcept nogil
 # Value of the extension element with that id (1..255), its size in *size; NULL when it is absent
 cdef const uint8_t *rtp_extension(const RtpView *view, int element_id, int *size) noexcept nogil
 
+# Twelve bytes of header without CSRC or extension; their number
+cdef int rtp_write_header(uint8_t *out, int capacity, bint marker, int payload_type, uint16_t seq,
+                          uint32_t timestamp, uint32_t ssrc) noexcept nogil
+
+# Writes the extension block behind a header of twelve bytes, element by element (RFC 8285)
+cdef struct ExtensionWriter:
+    uint8_t *packet
+    int position                   # where the next element goes
+    int capacity                   # of the packet
+    bint two_byte
+
+cdef void extension_writer_init(ExtensionWriter *writer, uint8_t *packet, int capacity, bint two_byte) noexcept nogil
+# False: it does not fit the form (one-byte: id 1..14, 1..16 bytes; two-byte: id 1..255, 0..255 bytes) or the room
+cdef bint extension_writer_add(ExtensionWriter *writer, int element_id, const uint8_t *value, int size) noexcept nogil
+# Bytes of the block, its header and padding included, 0 when nothing was added; sets the X bit
+cdef int extension_writer_finish(ExtensionWriter *writer) noexcept nogil
+
+# 24 bits of seconds as 6.18 fixed point (abs-send-time)
+cdef inline uint32_t abs_send_time(int64_t now_us) noexcept nogil:
+    return <uint32_t>(((<uint64_t>now_us << 18) // 1000000) & 0xFFFFFF)
+
 # What the header extensions mean; a transport's map of ids leads to one of these
 cdef enum ExtensionKind:
     EXT_NONE = 0
