@@ -578,6 +578,7 @@ cdef class Engine:
         """Figures of one transport, by name."""
         cdef Transport row
         cdef Transport *transport
+        memset(&row, 0, sizeof(row))
         with nogil:
             loop_lock(self.loop)
             transport = plane_transport(&self.loop.plane, handle)
@@ -597,6 +598,7 @@ cdef class Engine:
         cdef Producer row
         cdef Producer *producer
         cdef int i
+        memset(&row, 0, sizeof(row))
         with nogil:
             loop_lock(self.loop)
             producer = plane_producer(&self.loop.plane, handle)
@@ -610,6 +612,7 @@ cdef class Engine:
         """Figures of one consumer, by name."""
         cdef Consumer row
         cdef Consumer *consumer
+        memset(&row, 0, sizeof(row))
         with nogil:
             loop_lock(self.loop)
             consumer = plane_consumer(&self.loop.plane, handle)

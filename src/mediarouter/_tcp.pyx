@@ -7,7 +7,9 @@ from libc.string cimport memcpy, memmove, memset
 from mediarouter._address cimport Address
 
 cdef extern from "<sys/socket.h>" nogil:
-    int accept4(int fd, void *address, unsigned int *size, int flags)
+    struct sockaddr:
+        pass
+    int accept4(int fd, sockaddr *address, unsigned int *size, int flags)
     ssize_t recv(int fd, void *data, size_t size, int flags)
     ssize_t send(int fd, const void *data, size_t size, int flags)
     int setsockopt(int fd, int level, int name, const void *value, unsigned int size)
@@ -64,7 +66,7 @@ cdef TcpConnection *tcp_accept(TcpConnections *connections, int listen_fd, int s
     cdef int slot
     cdef TcpConnection *connection = NULL
     memset(name, 0, sizeof(name))
-    cdef int fd = accept4(listen_fd, name, &name_size, SOCK_NONBLOCK | SOCK_CLOEXEC)
+    cdef int fd = accept4(listen_fd, <sockaddr *>name, &name_size, SOCK_NONBLOCK | SOCK_CLOEXEC)
     if fd < 0:
         return NULL
     connections.accepted += 1
