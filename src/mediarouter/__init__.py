@@ -1,1 +1,39 @@
 """An SFU core to embed in a Python service: it routes RTP, the service keeps rooms, users and signalling."""
+
+from mediarouter.consumer import Consumer
+from mediarouter.errors import InvalidStateError, MediaRouterError, NegotiationError, UnsupportedError
+from mediarouter.net.worker import Worker
+from mediarouter.parameters import (
+    DEFAULT_CODECS,
+    DtlsFingerprint,
+    DtlsParameters,
+    IceCandidate,
+    IceParameters,
+    RtpCapabilities,
+    RtpParameters,
+)
+from mediarouter.producer import Producer
+from mediarouter.router import Router
+from mediarouter.transports.webrtc import WebRtcTransport
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "DEFAULT_CODECS",
+    "Consumer",
+    "DtlsFingerprint",
+    "DtlsParameters",
+    "IceCandidate",
+    "IceParameters",
+    "InvalidStateError",
+    "MediaRouterError",
+    "NegotiationError",
+    "Producer",
+    "Router",
+    "RtpCapabilities",
+    "RtpParameters",
+    "UnsupportedError",
+    "WebRtcTransport",
+    "Worker",
+    "__version__",
+]
