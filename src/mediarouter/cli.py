@@ -1,0 +1,83 @@
+"""The command line: `mediarouter serve`."""
+
+import asyncio
+import sys
+
+from mediarouter import __version__
+
+try:
+    import typer
+    import uvicorn
+    import uvloop
+    from rich.console import Console
+
+    from mediarouter.net.worker import Worker
+    from mediarouter.web.app import create_app
+except ImportError as error:
+    sys.exit(f"mediarouter's commands need the extra 'web' ({error}): pip install 'mediarouter[web]'")
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="An SFU core, as a server to try it with.")
+console = Console()
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        console.print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def main_options(
+    version: bool = typer.Option(False, "--version", callback=_show_version, is_eager=True, help="Print the version."),
+) -> None:
+    """What all commands share."""
+
+
+@app.command()
+def serve(
+    host: str = typer.Option("127.0.0.1", help="Address of the web server."),
+    port: int = typer.Option(8080, help="Port of the web server."),
+    listen: list[str] = typer.Option(
+        ["127.0.0.1:0"], help="Media address and port, UDP and TCP; may be given several times. Port 0: any."
+    ),
+    announce: list[str] = typer.Option([], help="Address that clients shall use for media, behind NAT."),
+    token: str | None = typer.Option(None, envvar="MEDIAROUTER_TOKEN", help="Bearer token that clients must show."),
+    ice_server: list[str] = typer.Option([], help="STUN or TURN URL that clients are told."),
+) -> None:
+    """Serve meetings: the page at /, WHIP at /whip/ROOM, WHEP at /whep/ROOM."""
+    try:
+        uvloop.run(_serve(host, port, listen, announce, token, ice_server))
+    except (OSError, ValueError) as error:
+        console.print(f"[red]cannot start:[/red] {error}")
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        pass
+
+
+async def _serve(
+    host: str, port: int, listen: list[str], announce: list[str], token: str | None, ice_servers: list[str]
+) -> None:
+    async with await Worker.create(listen=listen, announce=announce) as worker:
+        web = create_app(worker, token=token, ice_servers=ice_servers)
+        server = uvicorn.Server(
+            uvicorn.Config(web, host=host, port=port, log_level="warning", ws_max_size=512 * 1024)
+        )
+        running = asyncio.create_task(server.serve())
+        while not server.started and not running.done():
+            await asyncio.sleep(0.02)
+        if not running.done():
+            bound = server.servers[0].sockets[0].getsockname()[1]
+            shown = f"[{host}]" if ":" in host else host
+            console.print(f"meeting page: http://{shown}:{bound}/")
+            places = ", ".join(f"{address} port {number}" for address, number in worker.listening)
+            console.print(f"media: {places} (UDP and TCP)", highlight=False)
+        await running
+
+
+def main() -> None:
+    """Entry point of the `mediarouter` command."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

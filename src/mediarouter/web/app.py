@@ -1,0 +1,107 @@
+"""The ASGI application: WHIP, WHEP, the meeting page, metrics. Mount it into any other, or run it alone."""
+
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+from starlette.websockets import WebSocket
+
+from mediarouter.net.worker import Worker
+from mediarouter.web.rooms import Rooms
+from mediarouter.web.signalling import serve_meeting
+from mediarouter.web.whip import Doors, Refusal
+
+STATIC = Path(__file__).parent / "static"
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self' blob: mediastream:; "
+    "connect-src 'self' ws: wss:; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
+)
+_GAUGES = ("tcp_connections", "slab_bytes")
+
+
+class _Counters(Collector):
+    """The worker's totals, in Prometheus' words."""
+
+    def __init__(self, worker: Worker, rooms: Rooms) -> None:
+        self._worker = worker
+        self._rooms = rooms
+
+    def collect(self) -> "list[CounterMetricFamily | GaugeMetricFamily]":
+        """Read them now."""
+        families: list[CounterMetricFamily | GaugeMetricFamily] = []
+        dropped = CounterMetricFamily("mediarouter_dropped", "Packets refused, by reason", labels=["reason"])
+        for name, value in self._worker.counters().items():
+            if name.startswith("dropped_"):
+                dropped.add_metric([name.removeprefix("dropped_")], value)
+            elif name in _GAUGES:
+                families.append(GaugeMetricFamily(f"mediarouter_{name}", name.replace("_", " "), value))
+            else:
+                families.append(CounterMetricFamily(f"mediarouter_{name}", name.replace("_", " "), value))
+        families.append(dropped)
+        rooms = tuple(self._rooms.rooms.values())
+        families.append(GaugeMetricFamily("mediarouter_rooms", "Rooms", len(rooms)))
+        connections = sum(len(room.connections) for room in rooms)
+        families.append(GaugeMetricFamily("mediarouter_connections", "Peer connections", connections))
+        return families
+
+
+def create_app(
+    worker: Worker,
+    *,
+    token: str | None = None,
+    ice_servers: Sequence[str] = (),
+    meeting_page: bool = True,
+) -> Starlette:
+    """The application.
+
+    Args:
+        worker: what routes the media; whoever made it closes it.
+        token: bearer token for WHIP and WHEP, and `?token=` of the meeting's WebSocket; None: open to all.
+        ice_servers: STUN and TURN URLs that clients are told.
+        meeting_page: serve the page at `/` and its WebSocket.
+    """
+    rooms = Rooms(worker)
+    doors = Doors(rooms, token, ice_servers)
+    registry = CollectorRegistry()
+    registry.register(_Counters(worker, rooms))
+
+    async def metrics(request: Request) -> Response:
+        return Response(generate_latest(registry), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    async def page(request: Request) -> Response:
+        headers = {"Content-Security-Policy": CONTENT_SECURITY_POLICY, "Cache-Control": "no-cache"}
+        return FileResponse(STATIC / "index.html", headers=headers)
+
+    async def meeting(socket: WebSocket) -> None:
+        try:
+            doors.check_token(f"Bearer {socket.query_params.get('token', '')}")
+        except Refusal:
+            await socket.accept()
+            await socket.close(4401, "the token is missing or wrong")
+            return
+        await serve_meeting(socket, rooms)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        yield
+        rooms.close()
+
+    routes: list[Route | WebSocketRoute | Mount] = [*doors.routes(), Route("/metrics", metrics)]
+    if meeting_page:
+        routes += [
+            Route("/", page),
+            Route("/r/{room}", page),
+            WebSocketRoute("/ws/{room}", meeting),
+            Mount("/static", StaticFiles(directory=STATIC)),
+        ]
+    app = Starlette(routes=routes, lifespan=lifespan)
+    app.state.rooms = rooms
+    return app

@@ -1,0 +1,277 @@
+"""Rooms of the demo service: who is in one, what they publish, who watches. The library knows none of this.
+
+A room owns a router and closes when nobody is left in it.
+"""
+
+import secrets
+from collections.abc import Callable
+from typing import Any, Literal
+
+from mediarouter.consumer import Consumer
+from mediarouter.errors import MediaRouterError, UnsupportedError
+from mediarouter.net.worker import Worker
+from mediarouter.producer import Producer
+from mediarouter.router import Router
+from mediarouter.transports.webrtc import WebRtcTransport
+from mediarouter.web.negotiation import Offer, read_offer, write_answer
+
+MAX_ROOMS = 1000
+MAX_MEMBERS = 500
+MAX_PRODUCERS = 8                  # of one connection
+
+Layers = tuple[int | None, int | None]
+
+
+class Connection:
+    """One peer connection of somebody: publishing, watching, or both."""
+
+    def __init__(self, room: "Room", transport: WebRtcTransport, name: str) -> None:
+        self.id = secrets.token_urlsafe(12)
+        self.name = name
+        self.transport = transport
+        self.version = 0
+        self.restarts = 0
+        self.producers: dict[str, Producer] = {}        # by mid
+        self.consumers: dict[str, Consumer] = {}        # by mid
+        self.waiting: dict[str, Any] = {}               # sections that will be sent something later, by mid
+        self.layers: Layers = (None, None)
+        self.stream: str | None = None
+        self.allow_mixed = False
+        self.room = room
+        self.closed = False
+        transport.on("close", self.close)
+        transport.on("dtls_state_change", self._dtls_changed)
+        transport.on("ice_state_change", self._ice_changed)
+
+    @property
+    def etag(self) -> str:
+        """Of the ICE session (RFC 9725 section 4.3.1): it changes with a restart."""
+        return f'"{self.id}-{self.restarts}"'
+
+    async def publish(self, offer_text: str) -> str:
+        """Answer an offer that brings media.
+
+        Raises:
+            NegotiationError, UnsupportedError: it cannot be used.
+        """
+        offer = await self._open(offer_text)
+        sections = offer.sending()
+        if not self.producers and not sections:
+            raise UnsupportedError("the offer brings no audio or video that this server takes")
+        wanted = {section.mid for section in sections}
+        for mid in [mid for mid in self.producers if mid not in wanted]:
+            self.producers.pop(mid).close()
+        for section in sections[:MAX_PRODUCERS]:
+            if section.mid not in self.producers and section.rtp_parameters is not None:
+                kind: Literal["audio", "video"] = "audio" if section.kind == "audio" else "video"
+                producer = await self.transport.produce(kind=kind, rtp_parameters=section.rtp_parameters)
+                producer.app_data["connection"] = self.id
+                self.producers[section.mid] = producer
+        answer = self._answer(offer)
+        self.room.announce(self)
+        return answer
+
+    async def watch(self, offer_text: str, wanted: dict[str, str] | None = None) -> str:
+        """Answer an offer that wants media.
+
+        Args:
+            wanted: producer ids by mid; None: the room chooses, in the order of who came first.
+
+        Raises:
+            NegotiationError, UnsupportedError: it cannot be used.
+        """
+        offer = await self._open(offer_text)
+        self.allow_mixed = offer.allow_mixed
+        if not offer.receiving():
+            raise UnsupportedError("the offer wants no audio or video that this server has")
+        if wanted is not None:
+            await self._attach(offer, wanted)
+        else:
+            self.waiting = {s.mid: s for s in offer.receiving() if s.mid not in self.consumers}
+            await self.fill()
+        return self._answer(offer)
+
+    async def fill(self) -> None:
+        """Give sections that wait what the room has by now."""
+        for mid, section in list(self.waiting.items()):
+            taken = {c.producer_id for c in self.consumers.values()}
+            for producer in self.room.producers_for(self, section.kind):
+                if producer.id in taken or not self.room.router.can_consume(producer.id, section.rtp_capabilities):
+                    continue
+                # taken out first: another publisher may come while this one is attached
+                self.waiting.pop(mid, None)
+                await self._consume(mid, producer.id, section)
+                break
+
+    async def set_layers(self, layers: Layers) -> None:
+        """Choose the simulcast layer of all video it is sent, now and later."""
+        self.layers = layers
+        for consumer in self.consumers.values():
+            if consumer.kind == "video":
+                await consumer.set_preferred_layers(*layers)
+
+    def close(self) -> None:
+        """Leave the room. Closing twice is no error."""
+        if self.closed:
+            return
+        self.closed = True
+        self.transport.close()
+        self.room.forget(self)
+
+    async def _open(self, offer_text: str) -> Offer:
+        offer = read_offer(offer_text, self.room.router.rtp_capabilities)
+        if self.version == 0:
+            await self.transport.connect(offer.dtls_parameters, offer.ice_parameters)
+        self.version += 1
+        return offer
+
+    async def _attach(self, offer: Offer, wanted: dict[str, str]) -> None:
+        sections = {section.mid: section for section in offer.receiving()}
+        for mid in [m for m, c in self.consumers.items() if m not in sections or wanted.get(m) != c.producer_id]:
+            self.consumers.pop(mid).close()
+        for mid, producer_id in wanted.items():
+            section = sections.get(mid)
+            if section is None or mid in self.consumers or producer_id not in self.room.router.producers:
+                continue
+            try:
+                await self._consume(mid, producer_id, section)
+            except MediaRouterError:
+                continue           # the section stays inactive; the client sees that in the answer
+
+    async def _consume(self, mid: str, producer_id: str, section: Any) -> None:
+        consumer = await self.transport.consume(
+            producer_id,
+            rtp_capabilities=section.rtp_capabilities,
+            mid=mid,
+            preferred_layers=self.layers,
+            allow_mixed=self.allow_mixed,
+        )
+        self.consumers[mid] = consumer
+
+        def gone() -> None:
+            if self.consumers.get(mid) is consumer:
+                del self.consumers[mid]
+                if self.stream is not None or self.version == 1:
+                    self.waiting[mid] = section
+
+        consumer.on("producer_close", gone)
+
+    def _answer(self, offer: Offer) -> str:
+        return write_answer(
+            offer,
+            self.transport,
+            producers=self.producers,
+            consumers=self.consumers,
+            waiting=self.waiting,
+            version=self.version,
+        )
+
+    def _dtls_changed(self, state: str) -> None:
+        if state in ("closed", "failed"):
+            self.close()
+
+    def _ice_changed(self, state: str) -> None:
+        if state == "disconnected":
+            self.close()           # consent has lapsed for 30 s: nobody is there
+
+
+class Room:
+    """A router and the connections to it."""
+
+    def __init__(self, name: str, router: Router, on_empty: Callable[["Room"], None]) -> None:
+        self.name = name
+        self.router = router
+        self.connections: dict[str, Connection] = {}
+        self.members: dict[str, Any] = {}               # of the meeting page, by id
+        self.listeners: list[Callable[[], None]] = []
+        self.pending: set[str] = set()
+        self._on_empty = on_empty
+
+    async def connect(self, name: str) -> Connection:
+        """A new connection.
+
+        Raises:
+            UnsupportedError: the room is full.
+        """
+        if len(self.connections) >= MAX_MEMBERS * 2:
+            raise UnsupportedError("the room is full")
+        connection = Connection(self, await self.router.create_webrtc_transport(), name)
+        self.connections[connection.id] = connection
+        return connection
+
+    def producers_for(self, viewer: Connection, kind: str) -> list[Producer]:
+        """What a viewer may be sent: by who came first, of one stream if it named one, never its own."""
+        return [
+            producer
+            for connection in self.connections.values()
+            if connection is not viewer and viewer.stream in (None, connection.id, connection.name)
+            for producer in connection.producers.values()
+            if producer.kind == kind and not producer.closed
+        ]
+
+    def announce(self, publisher: Connection) -> None:
+        """Somebody publishes something new: tell those who listen and those who wait."""
+        for listener in tuple(self.listeners):
+            listener()
+
+    async def fill_waiting(self) -> None:
+        """Attach what is there to the viewers that wait for it."""
+        for connection in tuple(self.connections.values()):
+            if connection.waiting and not connection.closed:
+                await connection.fill()
+
+    def forget(self, connection: Connection) -> None:
+        """A connection has closed."""
+        self.connections.pop(connection.id, None)
+        for listener in tuple(self.listeners):
+            listener()
+        self.close_if_empty()
+
+    def close_if_empty(self) -> None:
+        """A room nobody is in makes room for others."""
+        if not self.connections and not self.members:
+            self.router.close()
+            self._on_empty(self)
+
+
+class Rooms:
+    """All rooms of one worker."""
+
+    def __init__(self, worker: Worker) -> None:
+        self.worker = worker
+        self.rooms: dict[str, Room] = {}
+
+    async def enter(self, name: str) -> Room:
+        """The room of that name, made if need be.
+
+        Raises:
+            UnsupportedError: there are too many.
+        """
+        room = self.rooms.get(name)
+        if room is None:
+            if len(self.rooms) >= MAX_ROOMS:
+                raise UnsupportedError("too many rooms")
+            router = await self.worker.create_router()
+            room = self.rooms.setdefault(name, Room(name, router, self._closed))
+            if room.router is not router:
+                router.close()
+        return room
+
+    def connection(self, connection_id: str) -> Connection | None:
+        """The connection of that id, in whatever room."""
+        for room in self.rooms.values():
+            if connection_id in room.connections:
+                return room.connections[connection_id]
+        return None
+
+    def close(self) -> None:
+        """Close all rooms."""
+        for room in tuple(self.rooms.values()):
+            for connection in tuple(room.connections.values()):
+                connection.close()
+            room.router.close()
+        self.rooms.clear()
+
+    def _closed(self, room: Room) -> None:
+        if self.rooms.get(room.name) is room:
+            del self.rooms[room.name]
