@@ -36,9 +36,10 @@ cdef int rtcp_next(RtcpReader *reader, RtcpView *view) noexcept nogil:
     view.count = data[0] & 0x1F
     view.size = <uint16_t>size
     if data[0] & 0x20:
-        # only the last packet of a compound is padded (RFC 3550 6.4.1)
+        # Only the last packet of a compound is padded (RFC 3550 6.4.1). Transport-wide feedback pads by 1 to 3 bytes,
+        # which is no multiple of four and yet what browsers send.
         padding = data[size - 1]
-        if size < left or padding == 0 or padding & 3 or padding > size - HEADER_SIZE:
+        if size < left or padding == 0 or padding > size - HEADER_SIZE:
             return DROP_RTCP_LENGTH
         view.size = <uint16_t>(size - padding)
     reader.position += size
