@@ -16,8 +16,8 @@ cdef enum:
 cdef struct TimerWheel:
     Timer *slots[4096]
     uint64_t occupied[64]          # a bit a slot
-    int64_t tick                   # slots up to here, this one not included, have been looked through
-    bint started
+    int64_t tick                   # no armed timer stands in a slot before this one
+    int64_t polled                 # the slot of the last poll
     int armed
 
 
@@ -40,13 +40,10 @@ cdef void timer_arm(TimerWheel *wheel, Timer *timer, int64_t deadline_us) noexce
     cdef int slot
     timer_cancel(wheel, timer)
     timer.deadline_us = deadline_us
-    if not wheel.started:
-        wheel.started = True
+    if tick < wheel.polled:
+        tick = wheel.polled        # overdue: the first slot that will be looked at
+    if wheel.armed == 0 or tick < wheel.tick:
         wheel.tick = tick
-    elif wheel.armed == 0 and tick < wheel.tick:
-        wheel.tick = tick
-    if tick < wheel.tick:
-        tick = wheel.tick          # overdue: the first slot that will be looked at
     slot = <int>(tick & (SLOTS - 1))
     timer.next = wheel.slots[slot]
     timer.link = &wheel.slots[slot]
@@ -90,6 +87,7 @@ cdef Timer *timer_poll(TimerWheel *wheel, int64_t now_us) noexcept nogil:
     cdef int64_t now_tick = now_us >> SLOT_SHIFT
     cdef int64_t tick
     cdef Timer *timer
+    wheel.polled = now_tick
     while wheel.armed:
         tick = next_occupied(wheel)
         if tick > now_tick:
@@ -104,8 +102,6 @@ cdef Timer *timer_poll(TimerWheel *wheel, int64_t now_us) noexcept nogil:
         if tick == now_tick:
             return NULL            # later within this very slot
         wheel.tick = tick + 1      # what stays here is due a turn later
-    if now_tick > wheel.tick:
-        wheel.tick = now_tick
     return NULL
 
 
