@@ -1,12 +1,11 @@
 """SHA-1 and HMAC-SHA1, for MESSAGE-INTEGRITY of STUN checks."""
 
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 from mediarouter._rtp cimport read_u32, write_u32
 
 cdef enum:
     BLOCK_SIZE = 64
-    DIGEST_SIZE = 20
 
 
 cdef void sha1_init(Sha1 *sha) noexcept nogil:
@@ -18,64 +17,27 @@ cdef void sha1_init(Sha1 *sha) noexcept nogil:
     sha.size = 0
 
 
-cdef inline uint32_t rotate(uint32_t value, int bits) noexcept nogil:
-    return (value << bits) | (value >> (32 - bits))
-
-
-cdef void compress(uint32_t *state, const uint8_t *block) noexcept nogil:
-    # RFC 3174 section 6.1
-    cdef uint32_t w[80]
-    cdef uint32_t a, b, c, d, e, mixed
-    cdef int t
-    for t in range(16):
-        w[t] = read_u32(block + 4 * t)
-    for t in range(16, 80):
-        w[t] = rotate(w[t - 3] ^ w[t - 8] ^ w[t - 14] ^ w[t - 16], 1)
-    a = state[0]
-    b = state[1]
-    c = state[2]
-    d = state[3]
-    e = state[4]
-    for t in range(80):
-        if t < 20:
-            mixed = ((b & c) | (~b & d)) + <uint32_t>0x5A827999
-        elif t < 40:
-            mixed = (b ^ c ^ d) + <uint32_t>0x6ED9EBA1
-        elif t < 60:
-            mixed = ((b & c) | (b & d) | (c & d)) + <uint32_t>0x8F1BBCDC
-        else:
-            mixed = (b ^ c ^ d) + <uint32_t>0xCA62C1D6
-        mixed += rotate(a, 5) + e + w[t]
-        e = d
-        d = c
-        c = rotate(b, 30)
-        b = a
-        a = mixed
-    state[0] += a
-    state[1] += b
-    state[2] += c
-    state[3] += d
-    state[4] += e
-
-
 cdef void sha1_update(Sha1 *sha, const uint8_t *data, int size) noexcept nogil:
     cdef int filled = <int>(sha.size & (BLOCK_SIZE - 1))
     cdef int part
-    sha.size += <uint32_t>size
+    sha.size += <uint64_t>size
     while size > 0:
         part = BLOCK_SIZE - filled
         if part > size:
             part = size
-        memcpy(sha.block + filled, data, part)
-        filled += part
+        if part == BLOCK_SIZE:
+            compress(sha.state, data)
+        else:
+            memcpy(sha.block + filled, data, part)
+            if filled + part == BLOCK_SIZE:
+                compress(sha.state, sha.block)
+        filled = 0
         data += part
         size -= part
-        if filled == BLOCK_SIZE:
-            compress(sha.state, sha.block)
-            filled = 0
 
 
 cdef void sha1_final(Sha1 *sha, uint8_t *digest) noexcept nogil:
+    # a one bit, zeros, the count of bits (RFC 3174 section 4)
     cdef uint64_t bits = sha.size * 8
     cdef uint8_t tail[72]
     cdef int padding = BLOCK_SIZE - <int>((sha.size + 8) & (BLOCK_SIZE - 1))
@@ -89,51 +51,133 @@ cdef void sha1_final(Sha1 *sha, uint8_t *digest) noexcept nogil:
         write_u32(digest + 4 * i, sha.state[i])
 
 
-cdef void begin_with_key(Sha1 *sha, const uint8_t *key, int key_size, uint8_t mask) noexcept nogil:
+cdef void hmac_sha1_key(HmacSha1Key *key, const uint8_t *secret, int size) noexcept nogil:
     cdef uint8_t block[64]
-    cdef Sha1 of_key
+    cdef Sha1 sha
     cdef int i
     memset(block, 0, sizeof(block))
-    if key_size > BLOCK_SIZE:
-        sha1_init(&of_key)
-        sha1_update(&of_key, key, key_size)
-        sha1_final(&of_key, block)
+    if size > BLOCK_SIZE:          # a longer one counts by its digest (RFC 2104 section 2)
+        sha1_init(&sha)
+        sha1_update(&sha, secret, size)
+        sha1_final(&sha, block)
     else:
-        memcpy(block, key, key_size)
+        memcpy(block, secret, size)
     for i in range(BLOCK_SIZE):
-        block[i] ^= mask
-    sha1_init(sha)
-    sha1_update(sha, block, BLOCK_SIZE)
+        block[i] ^= 0x36
+    sha1_init(&sha)
+    compress(sha.state, block)
+    memcpy(key.inner, sha.state, sizeof(key.inner))
+    for i in range(BLOCK_SIZE):
+        block[i] ^= 0x36 ^ 0x5C
+    sha1_init(&sha)
+    compress(sha.state, block)
+    memcpy(key.outer, sha.state, sizeof(key.outer))
 
 
-cdef void hmac_sha1_init(Sha1 *sha, const uint8_t *key, int key_size) noexcept nogil:
-    begin_with_key(sha, key, key_size, 0x36)
+cdef void hmac_sha1_begin(Sha1 *sha, const HmacSha1Key *key) noexcept nogil:
+    memcpy(sha.state, key.inner, sizeof(key.inner))
+    sha.size = BLOCK_SIZE
 
 
-cdef void hmac_sha1_final(Sha1 *sha, const uint8_t *key, int key_size, uint8_t *digest) noexcept nogil:
-    cdef Sha1 outer
+cdef void hmac_sha1_end(Sha1 *sha, const HmacSha1Key *key, uint8_t *digest) noexcept nogil:
     cdef uint8_t inner[20]
     sha1_final(sha, inner)
-    begin_with_key(&outer, key, key_size, 0x5C)
-    sha1_update(&outer, inner, DIGEST_SIZE)
-    sha1_final(&outer, digest)
+    memcpy(sha.state, key.outer, sizeof(key.outer))
+    sha.size = BLOCK_SIZE
+    sha1_update(sha, inner, SHA1_DIGEST_SIZE)
+    sha1_final(sha, digest)
 
 
-def sha1(bytes data):
-    """The digest of `data`, 20 bytes; for tests."""
+cdef inline uint32_t rotate(uint32_t value, int bits) noexcept nogil:
+    return (value << bits) | (value >> (32 - bits))
+
+
+cdef void compress(uint32_t *state, const uint8_t *block) noexcept nogil:
+    # RFC 3174 section 6.1. Five rounds a turn, each with its letters moved on by one: nothing is copied between rounds
+    cdef uint32_t w[80]
+    cdef uint32_t a = state[0]
+    cdef uint32_t b = state[1]
+    cdef uint32_t c = state[2]
+    cdef uint32_t d = state[3]
+    cdef uint32_t e = state[4]
+    cdef int t
+    for t in range(16):
+        w[t] = read_u32(block + 4 * t)
+    for t in range(16, 80):
+        w[t] = rotate(w[t - 3] ^ w[t - 8] ^ w[t - 14] ^ w[t - 16], 1)
+    for t in range(0, 20, 5):
+        choose(a, &b, c, d, &e, w[t])
+        choose(e, &a, b, c, &d, w[t + 1])
+        choose(d, &e, a, b, &c, w[t + 2])
+        choose(c, &d, e, a, &b, w[t + 3])
+        choose(b, &c, d, e, &a, w[t + 4])
+    for t in range(20, 40, 5):
+        parity(a, &b, c, d, &e, w[t], <uint32_t>0x6ED9EBA1)
+        parity(e, &a, b, c, &d, w[t + 1], <uint32_t>0x6ED9EBA1)
+        parity(d, &e, a, b, &c, w[t + 2], <uint32_t>0x6ED9EBA1)
+        parity(c, &d, e, a, &b, w[t + 3], <uint32_t>0x6ED9EBA1)
+        parity(b, &c, d, e, &a, w[t + 4], <uint32_t>0x6ED9EBA1)
+    for t in range(40, 60, 5):
+        majority(a, &b, c, d, &e, w[t])
+        majority(e, &a, b, c, &d, w[t + 1])
+        majority(d, &e, a, b, &c, w[t + 2])
+        majority(c, &d, e, a, &b, w[t + 3])
+        majority(b, &c, d, e, &a, w[t + 4])
+    for t in range(60, 80, 5):
+        parity(a, &b, c, d, &e, w[t], <uint32_t>0xCA62C1D6)
+        parity(e, &a, b, c, &d, w[t + 1], <uint32_t>0xCA62C1D6)
+        parity(d, &e, a, b, &c, w[t + 2], <uint32_t>0xCA62C1D6)
+        parity(c, &d, e, a, &b, w[t + 3], <uint32_t>0xCA62C1D6)
+        parity(b, &c, d, e, &a, w[t + 4], <uint32_t>0xCA62C1D6)
+    state[0] += a
+    state[1] += b
+    state[2] += c
+    state[3] += d
+    state[4] += e
+
+
+cdef inline void choose(uint32_t a, uint32_t *b, uint32_t c, uint32_t d, uint32_t *e, uint32_t word) noexcept nogil:
+    e[0] += rotate(a, 5) + (d ^ (b[0] & (c ^ d))) + word + <uint32_t>0x5A827999
+    b[0] = rotate(b[0], 30)
+
+
+cdef inline void majority(uint32_t a, uint32_t *b, uint32_t c, uint32_t d, uint32_t *e, uint32_t word) noexcept nogil:
+    e[0] += rotate(a, 5) + ((b[0] & c) | (d & (b[0] | c))) + word + <uint32_t>0x8F1BBCDC
+    b[0] = rotate(b[0], 30)
+
+
+cdef inline void parity(uint32_t a, uint32_t *b, uint32_t c, uint32_t d, uint32_t *e, uint32_t word,
+                        uint32_t constant) noexcept nogil:
+    e[0] += rotate(a, 5) + (b[0] ^ c ^ d) + word + constant
+    b[0] = rotate(b[0], 30)
+
+
+# ---- the Python face, for tests
+
+def sha1(*parts):
+    """The digest of the parts, each taken by an update of its own; 20 bytes."""
     cdef Sha1 sha
     cdef uint8_t digest[20]
     sha1_init(&sha)
-    sha1_update(&sha, <const uint8_t *><const char *>data, <int>len(data))
+    update_all(&sha, parts)
     sha1_final(&sha, digest)
-    return (<char *>digest)[:DIGEST_SIZE]
+    return (<char *>digest)[:SHA1_DIGEST_SIZE]
 
 
-def hmac_sha1(bytes key, bytes data):
-    """The keyed digest of `data`, 20 bytes; for tests."""
+def hmac_sha1(bytes secret, *parts):
+    """The keyed digest of the parts, each taken by an update of its own; 20 bytes."""
+    cdef HmacSha1Key key
     cdef Sha1 sha
     cdef uint8_t digest[20]
-    hmac_sha1_init(&sha, <const uint8_t *><const char *>key, <int>len(key))
-    sha1_update(&sha, <const uint8_t *><const char *>data, <int>len(data))
-    hmac_sha1_final(&sha, <const uint8_t *><const char *>key, <int>len(key), digest)
-    return (<char *>digest)[:DIGEST_SIZE]
+    hmac_sha1_key(&key, <const uint8_t *><const char *>secret, <int>len(secret))
+    hmac_sha1_begin(&sha, &key)
+    update_all(&sha, parts)
+    hmac_sha1_end(&sha, &key, digest)
+    return (<char *>digest)[:SHA1_DIGEST_SIZE]
+
+
+cdef int update_all(Sha1 *sha, tuple parts) except -1:
+    cdef bytes part
+    for part in parts:
+        sha1_update(sha, <const uint8_t *><const char *>part, <int>len(part))
+    return 0
