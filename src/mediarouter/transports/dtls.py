@@ -1,35 +1,46 @@
 """DTLS 1.2 of one transport, sans-IO, on OpenSSL's memory BIOs (RFC 6347, RFC 5764, RFC 8842).
 
-Datagrams go in by `handle_datagram`, come out by `poll_transmit`; `poll_timeout` says when to call `handle_timeout`. The
-certificate of the peer is believed when its digest is one of those that signalling brought, and for nothing else.
+Theory of operation
+Datagrams go in by `handle_datagram`, come out by `poll_transmit`; `poll_timeout` says when to call `handle_timeout`.
+The certificate of the peer is believed when its digest is the one that signalling brought, and for nothing else.
+
+Two things are added to OpenSSL. It fails for good on a plaintext record that makes no sense, so those are dropped
+before it sees them. And when a flight of ours is lost it would wait a second, whatever the peer does: here a peer that
+repeats its flight gets ours again at once (RFC 6347 section 4.2.4), the same datagrams, which its replay check sorts
+out. What OpenSSL writes is a run of records, cut here into datagrams.
 
 OpenSSL keeps its retransmission timer by the wall clock; it is asked how long is left, so here too time is only passed
 on.
 """
 
 import hashlib
-import hmac
 from collections import deque
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Literal
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
-from OpenSSL import SSL
+from OpenSSL import SSL, crypto
 
-from mediarouter.errors import InvalidStateError
+from mediarouter.errors import InvalidStateError, NegotiationError
 from mediarouter.parameters import DtlsFingerprint
 from mediarouter.srtp import Profile
 
 DtlsState = Literal["new", "connecting", "connected", "failed", "closed"]
 
-MTU = 1200
+MTU = 1200                         # bytes of a datagram; the smallest that IPv6 must carry, less headers and a tunnel
 DTLS_1_2 = 0xFEFD
 RECORD_HEADER_SIZE = 13
-_VALIDITY = timedelta(days=365)
+MESSAGE_HEADER_SIZE = 12
+MESSAGE_SIZE_MAX = 0x8000          # bytes of one handshake message: a chain of certificates has a few thousand
+CHANGE_CIPHER_SPEC, ALERT, HANDSHAKE, APPLICATION_DATA = range(20, 24)
+# the hellos; ticket; Certificate to ServerHelloDone, CertificateVerify, ClientKeyExchange, Finished; CertificateStatus
+MESSAGE_TYPES = frozenset({0, 1, 2, 3, 4, 11, 12, 13, 14, 15, 16, 20, 22})
+STRANGER = "the certificate is not the one that was signalled"
+
 _PROFILES = {
     b"SRTP_AEAD_AES_128_GCM": Profile.AEAD_AES_128_GCM,
     b"SRTP_AEAD_AES_256_GCM": Profile.AEAD_AES_256_GCM,
@@ -37,34 +48,36 @@ _PROFILES = {
 }
 _CIPHERS = (
     b"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
-    b"ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:"
-    b"ECDHE-ECDSA-AES128-SHA:ECDHE-RSA-AES128-SHA"
+    b"ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
 )
-_DIGESTS = {"sha-256": hashlib.sha256, "sha-384": hashlib.sha384, "sha-512": hashlib.sha512}
+_DIGEST_SIZES = {"sha-256": 32, "sha-384": 48, "sha-512": 64}
 
 
 class DtlsCertificate:
-    """A self-signed certificate with its key, and the OpenSSL context that uses it: one for a worker."""
+    """A self-signed certificate with its key, and the OpenSSL context that uses it: one for a worker.
 
-    def __init__(self, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> None:
+    Args:
+        key: ECDSA, or RSA of at least 2048 bits.
+        certificate: of that key.
+    """
+
+    def __init__(self, key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey, certificate: x509.Certificate) -> None:
         self._der = certificate.public_bytes(serialization.Encoding.DER)
         self.context = SSL.Context(SSL.DTLS_METHOD)
         self.context.set_min_proto_version(DTLS_1_2)
-        self.context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, _accept_any)
+        self.context.set_max_proto_version(DTLS_1_2)
+        self.context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, _is_signalled)
         self.context.set_cipher_list(_CIPHERS)
         self.context.set_tlsext_use_srtp(b":".join(_PROFILES))
-        self.context.set_options(SSL.OP_NO_QUERY_MTU | SSL.OP_NO_RENEGOTIATION)
+        # no session is ever resumed: none is kept, none goes over the wire
+        self.context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+        self.context.set_options(SSL.OP_NO_QUERY_MTU | SSL.OP_NO_RENEGOTIATION | SSL.OP_NO_TICKET)
         self.context.use_certificate(certificate)
         self.context.use_privatekey(key)
 
     @classmethod
-    def generate(cls, now: datetime | None = None) -> "DtlsCertificate":
-        """A fresh ECDSA P-256 certificate.
-
-        Args:
-            now: begins its year of validity, a day earlier; the wall clock's time by default.
-        """
-        now = now or datetime.now(UTC)
+    def generate(cls) -> "DtlsCertificate":
+        """A fresh ECDSA P-256 certificate, valid always: what makes it ours is its fingerprint (RFC 8122 section 5)."""
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mediarouter")])
         certificate = (
@@ -73,8 +86,8 @@ class DtlsCertificate:
             .issuer_name(name)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(days=1))
-            .not_valid_after(now + _VALIDITY)
+            .not_valid_before(datetime(2000, 1, 1, tzinfo=UTC))
+            .not_valid_after(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC))     # no end: RFC 5280 section 4.1.2.5
             .sign(key, hashes.SHA256())
         )
         return cls(key, certificate)
@@ -82,16 +95,10 @@ class DtlsCertificate:
     @property
     def fingerprints(self) -> tuple[DtlsFingerprint, ...]:
         """Its digests, the commonest first."""
-        return tuple(DtlsFingerprint(name, _fingerprint(name, self._der)) for name in _DIGESTS)
-
-
-def _accept_any(*_: object) -> bool:
-    # every certificate is self-signed here; `_verify` compares digests when the handshake is done
-    return True
-
-
-def _fingerprint(algorithm: str, der: bytes) -> str:
-    return _DIGESTS[algorithm](der).digest().hex(":").upper()
+        return tuple(
+            DtlsFingerprint(name, _written(hashlib.new(name.replace("-", ""), self._der).digest()))
+            for name in _DIGEST_SIZES
+        )
 
 
 class DtlsEndpoint:
@@ -100,9 +107,14 @@ class DtlsEndpoint:
     Args:
         certificate: ours.
         role: "server" waits for the peer's ClientHello, "client" sends it at `start`.
-        remote_fingerprints: of the peer's certificate; one that matches is enough.
+        remote_fingerprints: of the peer's certificates. Those of the strongest digest among sha-512, sha-384 and
+            sha-256 count, and one that matches is enough (RFC 8122 section 5).
+
+    Raises:
+        NegotiationError: no fingerprint of such a digest, or not a value of its size in hexadecimal.
 
     Attributes:
+        role: "client" or "server".
         state: "new", "connecting", "connected", "failed" or "closed".
         failure: why it failed, "" else.
     """
@@ -116,9 +128,13 @@ class DtlsEndpoint:
         self.role = role
         self.state: DtlsState = "new"
         self.failure = ""
-        self._remote_fingerprints = tuple(remote_fingerprints)
+        self._expected = _strongest(remote_fingerprints)
         self._out: deque[bytes] = deque()
+        self._flight: tuple[bytes, ...] = ()     # our last, to be sent again when the peer repeats what it answers
+        self._answered = -1                      # message_seq that began the peer's flight before ours
+        self._unanswered = -1                    # and the one that is coming in, -1 while none is
         self._connection = SSL.Connection(certificate.context)
+        self._connection.set_app_data(self._expected)
         self._connection.set_ciphertext_mtu(MTU)
         if role == "client":
             self._connection.set_connect_state()
@@ -126,24 +142,31 @@ class DtlsEndpoint:
             self._connection.set_accept_state()
 
     def start(self) -> None:
-        """Begin: a client's first flight is ready to be polled."""
+        """Begin: a client's first flight is ready to be polled. Starting twice is no error."""
         if self.state == "new":
             self.state = "connecting"
             if self.role == "client":
                 self._advance()
 
     def handle_datagram(self, data: bytes) -> None:
-        """Take a datagram. Garbage changes nothing: DTLS drops it (RFC 6347 section 4.1.2.7)."""
+        """Take a datagram. What is not DTLS changes nothing (RFC 6347 section 4.1.2.7), nor does any before `start`."""
         if self.state not in ("connecting", "connected"):
             return
+        data = b"".join(_sound_records(data))
+        if not data:
+            return
+        first_seq = _first_message_seq(data)
+        repeated = first_seq >= 0 and first_seq == self._answered
+        if self._unanswered < 0 and first_seq > self._answered:
+            self._unanswered = first_seq
         self._connection.bio_write(data)
-        if self.state == "connecting":
-            self._advance()
-        else:
+        if self.state == "connected":
             self._read()
+        elif not self._advance() and repeated and self.state == "connecting":
+            self._out.extend(self._flight)
 
     def poll_transmit(self) -> bytes | None:
-        """A datagram to send, None when there is none."""
+        """A datagram to send, at most 1,200 bytes; None when there is none."""
         return self._out.popleft() if self._out else None
 
     def poll_timeout(self) -> int | None:
@@ -154,23 +177,19 @@ class DtlsEndpoint:
         return None if seconds is None else int(seconds * 1_000_000)
 
     def handle_timeout(self) -> None:
-        """Send the last flight again if its time is over."""
+        """Send the last flight again if its time is over: after 1 s, then 2, 4 and so on (RFC 6347 section 4.2.4.1)."""
         if self.state != "connecting":
             return
         try:
             self._connection.DTLSv1_handle_timeout()
         except SSL.Error as error:
-            self._fail(f"no answer: {error}")
+            self._fail(f"no answer: {_reason(error)}")
         self._collect()
 
     def close(self) -> None:
-        """Say good-bye (close_notify) and end."""
+        """Say good-bye (close_notify) and end. Closing twice is no error."""
         if self.state == "connected":
-            try:
-                self._connection.shutdown()
-            except SSL.Error:
-                pass
-            self._collect()
+            self._say_goodbye()
         if self.state != "failed":
             self.state = "closed"
 
@@ -198,77 +217,176 @@ class DtlsEndpoint:
         server = block[key_size : 2 * key_size] + block[client_salt + salt_size :]
         return (client, server) if self.role == "client" else (server, client)
 
-    def _advance(self) -> None:
+    def _advance(self) -> bool:
+        # go on with the handshake; True when that brought a flight to send
         try:
             self._connection.do_handshake()
         except SSL.WantReadError:
             pass
         except SSL.Error as error:
-            # an alert of the peer, or parameters nobody shares; a forged datagram is dropped by OpenSSL before this
-            self._fail(f"handshake failed: {error}")
+            refused = "certificate verify failed" in _reason(error)
+            self._fail(STRANGER if refused else f"handshake failed: {_reason(error)}")
         else:
-            self._verify()
-        self._collect()
+            self._conclude()
+        return self._collect()
 
-    def _verify(self) -> None:
-        certificate = self._connection.get_peer_certificate(as_cryptography=True)
-        profile = self._connection.get_selected_srtp_profile()
-        if certificate is None or not self._is_trusted(certificate.public_bytes(serialization.Encoding.DER)):
-            self._fail("the certificate is not the one that was signalled")
-        elif profile not in _PROFILES:
+    def _conclude(self) -> None:
+        certificate = self._connection.get_peer_certificate()
+        if certificate is None or not _matches(self._expected, certificate):
+            self._fail(STRANGER)
+        elif self._connection.get_selected_srtp_profile() not in _PROFILES:
             self._fail("no common SRTP profile")
+            self._say_goodbye()
         else:
             self.state = "connected"
-
-    def _is_trusted(self, der: bytes) -> bool:
-        return any(
-            hmac.compare_digest(_fingerprint(fingerprint.algorithm.lower(), der), fingerprint.value.upper())
-            for fingerprint in self._remote_fingerprints
-            if fingerprint.algorithm.lower() in _DIGESTS
-        )
+            self._read()           # what came behind the peer's Finished
 
     def _read(self) -> None:
+        # no application data is spoken here, but alerts come this way, and flights that the peer repeats
         try:
             while self._connection.recv(4096):
-                pass               # no application data is spoken here
+                pass
         except SSL.WantReadError:
             pass
         except SSL.ZeroReturnError:
+            self._say_goodbye()
             self.state = "closed"
+        except SSL.Error as error:
+            self._fail(f"the peer gave up: {_reason(error)}")
+        self._collect()
+
+    def _say_goodbye(self) -> None:
+        try:
+            self._connection.shutdown()
         except SSL.Error:
-            pass
+            pass                   # it is over already
         self._collect()
 
     def _fail(self, reason: str) -> None:
         self.state = "failed"
         self.failure = reason
 
-    def _collect(self) -> None:
-        # the BIO is emptied after every step, so it never grows; a flight in it is one run of records
-        flight = b""
+    def _collect(self) -> bool:
+        # the BIO is emptied after every step, so that it never grows
+        pieces: list[bytes] = []
         while True:
             try:
-                flight += self._connection.bio_read(65536)
+                pieces.append(self._connection.bio_read(65536))
             except SSL.WantReadError:
                 break
-        self._out.extend(_datagrams(flight))
+        if not pieces:
+            return False
+        self._flight = tuple(_datagrams(b"".join(pieces)))
+        self._out.extend(self._flight)
+        if self._unanswered >= 0:
+            self._answered, self._unanswered = self._unanswered, -1
+        return True
 
     def _must_be_connected(self) -> None:
         if self.state != "connected":
             raise InvalidStateError("DTLS is not connected")
 
 
-def _datagrams(flight: bytes) -> list[bytes]:
-    """Records packed into datagrams of at most MTU bytes, none cut (RFC 6347 section 4.1.1)."""
-    datagrams: list[bytes] = []
+# ---- certificates
+
+_Expected = tuple[str, frozenset[bytes]]       # algorithm, digests as OpenSSL writes them
+
+
+def _strongest(fingerprints: Sequence[DtlsFingerprint]) -> _Expected:
+    for algorithm, size in reversed(_DIGEST_SIZES.items()):
+        values = [fingerprint.value for fingerprint in fingerprints if fingerprint.algorithm.lower() == algorithm]
+        try:
+            digests = [bytes.fromhex(value.replace(":", "")) for value in values]
+        except ValueError as error:
+            raise NegotiationError(f"a {algorithm} fingerprint that is not hexadecimal") from error
+        if any(len(digest) != size for digest in digests):
+            raise NegotiationError(f"a {algorithm} fingerprint that has not {size} bytes")
+        if digests:
+            return algorithm, frozenset(_written(digest).encode() for digest in digests)
+    raise NegotiationError("no fingerprint with sha-256, sha-384 or sha-512")
+
+
+def _is_signalled(connection: SSL.Connection, certificate: crypto.X509, error: int, depth: int, ok: int) -> bool:
+    # OpenSSL asks during the handshake, so that a stranger is told by an alert and never gets our Finished
+    expected: _Expected = connection.get_app_data()
+    return depth > 0 or _matches(expected, certificate)
+
+
+def _matches(expected: _Expected, certificate: crypto.X509) -> bool:
+    # by OpenSSL, which takes certificates that stricter parsers raise on
+    algorithm, digests = expected
+    return certificate.digest(algorithm.replace("-", "")) in digests
+
+
+def _written(digest: bytes) -> str:
+    return digest.hex(":").upper()
+
+
+def _reason(error: SSL.Error) -> str:
+    entries = error.args[0] if error.args and isinstance(error.args[0], list) else []
+    return ", ".join(entry[-1] for entry in entries) or "no reason given"
+
+
+# ---- records
+
+
+def _records(data: bytes) -> Iterator[bytes]:
+    # whole records; a cut one ends it
+    at = 0
+    while at + RECORD_HEADER_SIZE <= len(data):
+        end = at + RECORD_HEADER_SIZE + int.from_bytes(data[at + 11 : at + 13], "big")
+        if end > len(data):
+            return
+        yield data[at:end]
+        at = end
+
+
+def _sound_records(data: bytes) -> Iterator[bytes]:
+    return (record for record in _records(data) if _is_sound(record))
+
+
+def _is_sound(record: bytes) -> bool:
+    # what is encrypted proves itself; plaintext is taken when it can be part of a handshake
+    kind, version, epoch, body = record[0], record[1:3], record[3:5], record[RECORD_HEADER_SIZE:]
+    if version not in (b"\xfe\xff", b"\xfe\xfd") or not body:
+        return False
+    if epoch == b"\0\1":
+        return kind in (ALERT, HANDSHAKE, APPLICATION_DATA)
+    if epoch != b"\0\0":
+        return False
+    if kind == CHANGE_CIPHER_SPEC:
+        return body == b"\1"
+    if kind == ALERT:
+        return len(body) == 2 and body[0] in (1, 2)
+    return kind == HANDSHAKE and _is_sound_handshake(body)
+
+
+def _is_sound_handshake(body: bytes) -> bool:
+    at = 0
+    while at < len(body):
+        header = body[at : at + MESSAGE_HEADER_SIZE]
+        size, offset, fragment_size = (int.from_bytes(header[i : i + 3], "big") for i in (1, 6, 9))
+        at += MESSAGE_HEADER_SIZE + fragment_size
+        if header[0] not in MESSAGE_TYPES or size > MESSAGE_SIZE_MAX or offset + fragment_size > size or at > len(body):
+            return False
+    return True
+
+
+def _first_message_seq(data: bytes) -> int:
+    # number of the handshake message that begins in the datagram's first record; -1 when none does
+    record = next(_records(data))
+    if record[0] != HANDSHAKE or record[3:5] != b"\0\0" or record[19:22] != b"\0\0\0":
+        return -1
+    return int.from_bytes(record[17:19], "big")
+
+
+def _datagrams(flight: bytes) -> Iterator[bytes]:
+    # records packed into datagrams of at most MTU bytes, none cut (RFC 6347 section 4.1.1)
     datagram = b""
-    while len(flight) >= RECORD_HEADER_SIZE:
-        size = RECORD_HEADER_SIZE + int.from_bytes(flight[11:13], "big")
-        record, flight = flight[:size], flight[size:]
+    for record in _records(flight):
         if datagram and len(datagram) + len(record) > MTU:
-            datagrams.append(datagram)
+            yield datagram
             datagram = b""
         datagram += record
     if datagram:
-        datagrams.append(datagram)
-    return datagrams
+        yield datagram
