@@ -16,7 +16,10 @@ cdef bint outbox_init(Outbox *outbox, size_t arena_size) noexcept nogil:
     memset(outbox, 0, sizeof(Outbox))
     outbox.arena = <uint8_t *>malloc(arena_size)
     outbox.arena_size = arena_size
-    return outbox.arena != NULL and more_packets(outbox)
+    if outbox.arena == NULL:
+        return False
+    memset(outbox.arena, 0, arena_size)      # no page of it shall be found missing in the middle of a batch
+    return more_packets(outbox)
 
 
 cdef void outbox_release(Outbox *outbox) noexcept nogil:

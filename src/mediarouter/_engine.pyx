@@ -123,8 +123,13 @@ cdef class Engine:
         if not loop_add_socket(self.loop, udp_fd, tcp_fd, recv_buffer_size):
             raise InvalidStateError("no more sockets can be added")
 
-    def run(self):
-        """The engine thread: returns after `stop()`. Never holds the GIL while it works."""
+    def run(self, bint realtime=True):
+        """The engine thread: returns after `stop()`. Never holds the GIL while it works.
+
+        Args:
+            realtime: ask the system to schedule it before ordinary threads; without the right to, it goes on without.
+        """
+        self.loop.realtime = realtime
         self.loop.threaded = True
         with nogil:
             loop_run(self.loop)
@@ -573,6 +578,12 @@ cdef class Engine:
         """How long batches took inside: counts by powers of two of a microsecond, from the kernel's arrival stamp of
         the first datagram to the return of the last send call."""
         return [self.loop.latency[i] for i in range(LATENCY_BUCKETS)]
+
+    def take_slowest_batch_us(self):
+        """The longest of these times since the last call."""
+        slowest_us = self.loop.slowest_us
+        self.loop.slowest_us = 0
+        return slowest_us
 
     def transport_figures(self, uint32_t handle):
         """Figures of one transport, by name."""

@@ -9,7 +9,6 @@ from mediarouter._udp cimport RecvBatch, SendBatch, UdpCounters, UdpSocket
 cdef extern from "<pthread.h>" nogil:
     ctypedef struct pthread_mutex_t:
         pass
-    int pthread_mutex_init(pthread_mutex_t *mutex, const void *attributes)
     int pthread_mutex_destroy(pthread_mutex_t *mutex)
     int pthread_mutex_lock(pthread_mutex_t *mutex)
     int pthread_mutex_unlock(pthread_mutex_t *mutex)
@@ -30,6 +29,7 @@ cdef struct Loop:
     SendBatch *send
     UdpCounters udp
     uint64_t latency[24]           # batches by log2 of the microseconds from the kernel's arrival stamp to sent
+    int64_t slowest_us             # the longest of them
     uint64_t turns
     int64_t now_us                 # as last seen
     int epoll_fd
@@ -38,6 +38,7 @@ cdef struct Loop:
     bint event_told
     bint threaded                  # a thread runs; else the caller brings time
     bint stopping
+    bint realtime                  # ask for real-time scheduling
 
 cdef Loop *loop_new() noexcept nogil               # NULL: no memory, or no descriptors
 cdef void loop_free(Loop *loop) noexcept nogil     # the thread has ended

@@ -35,7 +35,9 @@ class Worker(Emitter):
 
     events = frozenset({"close"})
 
-    def __init__(self, pairs: Sequence[SocketPair], announce: Sequence[str], loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, pairs: Sequence[SocketPair], announce: Sequence[str], loop: asyncio.AbstractEventLoop, *, realtime: bool
+    ) -> None:
         super().__init__()
         self.engine = Engine()
         self.certificate = DtlsCertificate.generate()
@@ -50,11 +52,18 @@ class Worker(Emitter):
         self._recv_buffer_size = min(p.recv_buffer_size for p in pairs)
         for pair in pairs:
             self.engine.add_socket(pair.udp.detach(), pair.tcp.detach() if pair.tcp else -1, pair.recv_buffer_size)
-        self._thread = threading.Thread(target=self.engine.run, name="mediarouter-engine", daemon=True)
+        self._thread = threading.Thread(
+            target=self.engine.run, args=(realtime,), name="mediarouter-engine", daemon=True
+        )
 
     @classmethod
     async def create(
-        cls, *, listen: str | Sequence[str] = "127.0.0.1:0", announce: Iterable[str] = (), tcp: bool = True
+        cls,
+        *,
+        listen: str | Sequence[str] = "127.0.0.1:0",
+        announce: Iterable[str] = (),
+        tcp: bool = True,
+        realtime: bool = True,
     ) -> "Worker":
         """Start a worker.
 
@@ -62,6 +71,8 @@ class Worker(Emitter):
             listen: "address:port", or several (IPv4 and IPv6); port 0 takes a free one. UDP and TCP share its number.
             announce: addresses clients shall use, when they differ from the bound ones (NAT).
             tcp: take ICE-TCP connections too (RFC 6544).
+            realtime: let the engine thread run before ordinary threads where the system allows it (root, CAP_SYS_NICE
+                or an `rtprio` limit), so that a busy machine delays no packet.
 
         Raises:
             ValueError: an address is malformed, or there are none or more than eight.
@@ -75,7 +86,7 @@ class Worker(Emitter):
         try:
             for host, port in places:
                 pairs.append(open_pair(host, port, tcp=tcp))
-            worker = cls(pairs, tuple(announce), asyncio.get_running_loop())
+            worker = cls(pairs, tuple(announce), asyncio.get_running_loop(), realtime=realtime)
         except BaseException:
             for pair in pairs:
                 pair.udp.close()
