@@ -80,7 +80,9 @@ def test_header_extensions_are_stamped_and_renumbered():
     watch(viewer, producer, extensions={MID: 1, ABS_SEND_TIME: 2, TRANSPORT_CC: 14})
     source = Source(publisher, 5)
     for _ in range(3):
-        publisher.send(source.packet(vp8_payload(1, key=True), extensions={ABS_SEND_TIME: b"abc", TRANSPORT_CC: b"\0\7"}))
+        publisher.send(
+            source.packet(vp8_payload(1, key=True), extensions={ABS_SEND_TIME: b"abc", TRANSPORT_CC: b"\0\7"})
+        )
         source.advance(1_000_000)
         call.run(1_000_000)
     numbers = [struct.unpack("!H", r.header.extensions[14])[0] for r in viewer.rtp]
@@ -154,7 +156,7 @@ def test_r2_an_unfinished_frame_leaves_a_hole_of_one():
     consumer = watch(viewer, producer, spatial=0)
     play(call, sources, 30)
     call.engine.set_preferred_layers(consumer, 1, 127)
-    sources[0].peer.send(sources[0].frame(packets=2)[0])       # the second packet of this frame never comes
+    sources[0].peer.send(sources[0].frame(packets=2)[0])  # the second packet of this frame never comes
     sources[1].send_frame(key=True, packets=2)
     numbers = seqs(viewer)
     assert (numbers[-2] - numbers[-3]) & 0xFFFF == 2
@@ -219,13 +221,13 @@ def test_r4_without_rtx_a_packet_is_resent_bit_by_bit():
     source = Source(publisher, 5)
     datagrams: list[bytes] = []
     take = viewer.take
-    viewer.take = lambda data: (datagrams.append(data), None)[1]      # type: ignore[method-assign]
+    viewer.take = lambda data: (datagrams.append(data), None)[1]  # type: ignore[method-assign]
     source.send_frame(key=True)
     call.run(200_000)
     nack(viewer, 7000, [500])
     sent = [d for d in datagrams if d[1] & 0x7F == 120]
     assert len(sent) == 2 and sent[0] == sent[1], "one SRTP index must not encrypt two different packets"
-    viewer.take = take      # type: ignore[method-assign]
+    viewer.take = take  # type: ignore[method-assign]
 
 
 @pytest.mark.parametrize("depth", [1, 4, 16])
@@ -244,7 +246,7 @@ def test_r5_a_reordered_key_frame_costs_no_request(depth):
     assert call.engine.consumer_figures(consumer)["current_layers"] == (0, 127)
     sources[2].peer.send(key[0])
     assert call.engine.consumer_figures(consumer)["current_layers"] == (2, 127)
-    got = [r.header.payload for r in viewer.rtp][-(depth + 1):]
+    got = [r.header.payload for r in viewer.rtp][-(depth + 1) :]
     assert [payload[-3:] for payload in got] == [packet[-3:] for packet in key]
     assert sources[0].peer.plis() == asked
     assert_continuous(seqs(viewer))
@@ -262,7 +264,7 @@ def test_r6_many_viewers_ask_and_the_publisher_hears_two_a_second():
         for viewer in viewers:
             viewer.send_rtcp(_rtcp.write("pli", sender_ssrc=1, media_ssrc=7000))
         play(call, sources, 3, answer_plis=False)
-    assert 5 <= publisher.plis() <= 7          # three seconds
+    assert 5 <= publisher.plis() <= 7  # three seconds
     figures = call.engine.producer_figures(producer)[2]
     assert figures["key_frames_spared"] > 1000
 
@@ -288,7 +290,7 @@ def test_r7_a_hundred_who_join_cost_one_request():
     publisher, producer, sources = simulcast(call)
     play(call, sources, 60)
     publisher.rtcp.clear()
-    for i in range(100):
+    for _ in range(100):
         viewer = call.peer()
         watch(viewer, producer)
     assert publisher.plis() == 1
@@ -334,8 +336,12 @@ def rtx_of(source: Source, packet: bytes, seq: int) -> bytes:
 
     original = _rtp.parse(packet)
     return _rtp.build(
-        payload_type=97, sequence_number=seq, timestamp=original.timestamp, ssrc=source.ssrc + 5000,
-        marker=bool(original.marker), payload=struct.pack("!H", original.sequence_number) + original.payload,
+        payload_type=97,
+        sequence_number=seq,
+        timestamp=original.timestamp,
+        ssrc=source.ssrc + 5000,
+        marker=bool(original.marker),
+        payload=struct.pack("!H", original.sequence_number) + original.payload,
         extensions={MID: b"0"},
     )
 

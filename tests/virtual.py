@@ -1,7 +1,7 @@
 """Peers of a sans-IO engine, in virtual time: they speak STUN, SRTP and RTCP, and no socket is there.
 
-A `Call` owns the engine and the clock; a `Peer` is one transport with its client on the other side. Keys are given, since
-the handshake is the control plane's.
+A `Call` owns the engine and the clock; a `Peer` is one transport with its client on the other side. Keys are given,
+since the handshake is the control plane's.
 """
 
 import hashlib
@@ -47,8 +47,16 @@ def binding_request(
     return head(len(body) + 8) + body + attribute(0x8028, struct.pack("!I", crc))
 
 
-def vp8_payload(picture_id: int, *, start: bool = True, key: bool = False, tid: int = 0, tl0: int = 0, sync: bool = False,
-                body: bytes = b"vp8 frame data") -> bytes:
+def vp8_payload(
+    picture_id: int,
+    *,
+    start: bool = True,
+    key: bool = False,
+    tid: int = 0,
+    tl0: int = 0,
+    sync: bool = False,
+    body: bytes = b"vp8 frame data",
+) -> bytes:
     """A VP8 payload with 15-bit picture id, TL0PICIDX and TID (RFC 7741)."""
     first = 0x80 | (0x10 if start else 0)
     header = bytes((first, 0xE0)) + struct.pack("!H", 0x8000 | picture_id & 0x7FFF) + bytes((tl0 & 0xFF,))
@@ -181,8 +189,18 @@ class Call:
 class Source:
     """A stream of a publisher: numbers go on by themselves."""
 
-    def __init__(self, peer: Peer, ssrc: int, *, payload_type: int = 96, rid: str | None = None, mid: str = "0",
-                 seq: int = 1000, timestamp: int = 50000, clock_rate: int = 90000) -> None:
+    def __init__(
+        self,
+        peer: Peer,
+        ssrc: int,
+        *,
+        payload_type: int = 96,
+        rid: str | None = None,
+        mid: str = "0",
+        seq: int = 1000,
+        timestamp: int = 50000,
+        clock_rate: int = 90000,
+    ) -> None:
         self.peer = peer
         self.ssrc = ssrc
         self.payload_type = payload_type
@@ -204,8 +222,13 @@ class Source:
     def packet(self, payload: bytes, *, marker: bool = True, extensions: dict[int, bytes] | None = None) -> bytes:
         """The next packet, not sent."""
         data = _rtp.build(
-            payload_type=self.payload_type, sequence_number=self.seq & 0xFFFF, timestamp=self.timestamp & 0xFFFFFFFF,
-            ssrc=self.ssrc, marker=marker, payload=payload, extensions=self.extensions() | (extensions or {}),
+            payload_type=self.payload_type,
+            sequence_number=self.seq & 0xFFFF,
+            timestamp=self.timestamp & 0xFFFFFFFF,
+            ssrc=self.ssrc,
+            marker=marker,
+            payload=payload,
+            extensions=self.extensions() | (extensions or {}),
         )
         self.seq += 1
         return data
@@ -216,8 +239,15 @@ class Source:
         self.tl0 += tid == 0
         return [
             self.packet(
-                vp8_payload(self.picture_id, start=i == 0, key=key, tid=tid, tl0=self.tl0, sync=sync,
-                            body=b"%d/%d" % (self.picture_id, i)),
+                vp8_payload(
+                    self.picture_id,
+                    start=i == 0,
+                    key=key,
+                    tid=tid,
+                    tl0=self.tl0,
+                    sync=sync,
+                    body=b"%d/%d" % (self.picture_id, i),
+                ),
                 marker=i == packets - 1,
             )
             for i in range(packets)
@@ -225,7 +255,7 @@ class Source:
 
     def send_frame(self, **options: object) -> list[bytes]:
         """Send the next frame."""
-        packets = self.frame(**options)          # type: ignore[arg-type]
+        packets = self.frame(**options)  # type: ignore[arg-type]
         for packet in packets:
             self.peer.send(packet)
         return packets
@@ -236,19 +266,32 @@ class Source:
 
     def sender_report(self, ntp_us: int, timestamp: int | None = None) -> None:
         """Tell that this timestamp, by default the current one, was at this time."""
-        info = {"ssrc": self.ssrc, "ntp": (ntp_us << 32) // 1_000_000,
-                "rtp_timestamp": (self.timestamp if timestamp is None else timestamp) & 0xFFFFFFFF,
-                "packets": 0, "octets": 0}
+        info = {
+            "ssrc": self.ssrc,
+            "ntp": (ntp_us << 32) // 1_000_000,
+            "rtp_timestamp": (self.timestamp if timestamp is None else timestamp) & 0xFFFFFFFF,
+            "packets": 0,
+            "octets": 0,
+        }
         self.peer.send_rtcp(_rtcp.write("sr", info=info))
 
 
-def publish_video(peer: Peer, rids: tuple[str, ...] = ("q", "h", "f"), *, rtx: bool = True, mid: str = "0",
-                  codec: int = VP8) -> int:
+def publish_video(
+    peer: Peer, rids: tuple[str, ...] = ("q", "h", "f"), *, rtx: bool = True, mid: str = "0", codec: int = VP8
+) -> int:
     """A video producer whose header-extension ids are the kinds' own numbers; its handle."""
     peer.call.engine.set_extensions(peer.handle, {kind: kind for kind in (1, 2, 3, 4, 5, 6)})
     return peer.call.engine.add_producer(
-        peer.handle, video=True, clock_rate=90000, codec=codec, payload_type=96, rtx_payload_type=97 if rtx else -1,
-        mid=mid.encode(), nack=True, use_fir=False, paused=False,
+        peer.handle,
+        video=True,
+        clock_rate=90000,
+        codec=codec,
+        payload_type=96,
+        rtx_payload_type=97 if rtx else -1,
+        mid=mid.encode(),
+        nack=True,
+        use_fir=False,
+        paused=False,
         encodings=[(rid.encode(), 0, 0) for rid in rids] or [(b"", 0, 0)],
     )
 
@@ -257,20 +300,48 @@ def publish_audio(peer: Peer, *, mid: str = "a", payload_type: int = 111) -> int
     """An audio producer; its handle."""
     peer.call.engine.set_extensions(peer.handle, {kind: kind for kind in (1, 2, 3, 4, 5, 6)})
     return peer.call.engine.add_producer(
-        peer.handle, video=False, clock_rate=48000, codec=OPAQUE, payload_type=payload_type, rtx_payload_type=-1,
-        mid=mid.encode(), nack=False, use_fir=False, paused=False, encodings=[(b"", 0, 0)],
+        peer.handle,
+        video=False,
+        clock_rate=48000,
+        codec=OPAQUE,
+        payload_type=payload_type,
+        rtx_payload_type=-1,
+        mid=mid.encode(),
+        nack=False,
+        use_fir=False,
+        paused=False,
+        encodings=[(b"", 0, 0)],
     )
 
 
-def watch(peer: Peer, producer: int, *, ssrc: int = 7000, rtx: bool = True, spatial: int = BEST, temporal: int = BEST,
-          extensions: dict[int, int] | None = None, payload_type: int = 120, first_seq: int = 500,
-          paused: bool = False) -> int:
+def watch(
+    peer: Peer,
+    producer: int,
+    *,
+    ssrc: int = 7000,
+    rtx: bool = True,
+    spatial: int = BEST,
+    temporal: int = BEST,
+    extensions: dict[int, int] | None = None,
+    payload_type: int = 120,
+    first_seq: int = 500,
+    paused: bool = False,
+) -> int:
     """A consumer; its handle."""
     return peer.call.engine.add_consumer(
-        peer.handle, producer, ssrc=ssrc, rtx_ssrc=ssrc + 1 if rtx else 0, payload_type=payload_type,
-        rtx_payload_type=121 if rtx else -1, mid=b"v",
+        peer.handle,
+        producer,
+        ssrc=ssrc,
+        rtx_ssrc=ssrc + 1 if rtx else 0,
+        payload_type=payload_type,
+        rtx_payload_type=121 if rtx else -1,
+        mid=b"v",
         extensions={MID: 9} if extensions is None else extensions,
-        mixed=True, first_seq=first_seq, paused=paused, spatial=spatial, temporal=temporal,
+        mixed=True,
+        first_seq=first_seq,
+        paused=paused,
+        spatial=spatial,
+        temporal=temporal,
     )
 
 

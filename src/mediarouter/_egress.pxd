@@ -1,5 +1,5 @@
-# The way out of the data plane: packets are made in the outbox' arena, encrypted in place, and chained by destination, so
-# that one system call can take all that one receiver gets from a batch.
+# The way out of the data plane: packets are made in the outbox' arena, encrypted in place, and chained by destination,
+# so that one system call can take all that one receiver gets from a batch.
 from libc.stdint cimport uint8_t, uint32_t
 from mediarouter._address cimport Address
 from mediarouter._plane cimport Outbox, Plane, Transport

@@ -1,14 +1,14 @@
 """The engine as Python sees it: commands in, events and figures out.
 
-One `Engine` is one data plane. `run()` is the thread: it stays in C, without the GIL, until `stop()`. Without a thread
-the same engine is sans-IO: `handle_batch` brings datagrams and time, `poll_transmit` and `poll_timeout` tell what to do.
+One `Engine` is one data plane. `run()` is the thread: it stays in C, without the GIL, until `stop()`. Without a
+thread the same engine is sans-IO: `handle_batch` brings datagrams and time, `poll_transmit` and `poll_timeout` tell what to do.
 
 A command takes the plane's mutex, without the GIL, for as long as it writes its table; handles are numbers that find
 nothing once their row is gone.
 """
 
 cimport cython
-from libc.stdint cimport int8_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int8_t, int64_t, uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy, memset
 from mediarouter._address cimport Address
 from mediarouter._cache cimport packet_pool_bytes
@@ -675,7 +675,6 @@ cdef bint must_be(bint there, str what) except -1:
 cdef Address parse_address(address):
     cdef Address parsed
     cdef bytes host
-    cdef int i
     memset(&parsed, 0, sizeof(parsed))
     ip, port = address[0], address[1]
     six = ":" in ip

@@ -13,8 +13,6 @@ from mediarouter._egress cimport egress_ready, egress_reserve, egress_rtp
 from mediarouter._events cimport EVENT_LAYERS, event_put
 from mediarouter._key_frames cimport key_frame_ask
 from mediarouter._layers cimport (
-    LAYER_NONE,
-    LAYER_OTHER,
     LAYER_SEND,
     LAYER_SKIP,
     LAYER_SWITCH,
@@ -24,7 +22,7 @@ from mediarouter._layers cimport (
     layers_update_target,
     layers_wants_key_frame,
 )
-from mediarouter._plane cimport NO_PAYLOAD_TYPE, Consumer, Encoding, Plane, Producer, Transport
+from mediarouter._plane cimport Consumer, Encoding, Plane, Producer
 from mediarouter._recv_stream cimport RecvStream, recv_stream_timestamp_at
 from mediarouter._rtp cimport (
     EXT_ABS_SEND_TIME,
@@ -61,7 +59,7 @@ from mediarouter.codecs._codec cimport CODEC_OPAQUE, PayloadInfo, PayloadPatch
 cdef enum:
     HEADROOM = 400                 # RTP header, header extensions, an original sequence number
     TIMELINE_TOLERANCE_S = 2       # a timestamp further from the clock's estimate is not believed
-    REPORT_AFTER_SWITCH_US = 50000 # a viewer needs the new line of timestamps soon, or lips part from voice
+    REPORT_AFTER_SWITCH_US = 50000  # a viewer needs the new line of timestamps soon, or lips part from voice
     PADDING_SIZE = 1               # of a packet that only fills a place
 
 

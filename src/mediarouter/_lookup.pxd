@@ -15,7 +15,7 @@ cdef struct SsrcTable:
 
 cdef void ssrc_table_release(SsrcTable *table) noexcept nogil
 cdef const SsrcEntry *ssrc_table_find(const SsrcTable *table, uint32_t ssrc) noexcept nogil     # NULL: unknown
-cdef bint ssrc_table_put(SsrcTable *table, uint32_t ssrc, int role, void *owner) noexcept nogil # False: no memory
+cdef bint ssrc_table_put(SsrcTable *table, uint32_t ssrc, int role, void *owner) noexcept nogil  # False: no memory
 cdef void ssrc_table_remove(SsrcTable *table, uint32_t ssrc) noexcept nogil
 
 cdef struct AddressEntry:

@@ -1,6 +1,5 @@
 """The engine thread's loop; `_loop.pxd` says what it does."""
 
-from libc.errno cimport EINTR, errno
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from mediarouter._address cimport Address
@@ -9,7 +8,7 @@ from mediarouter._egress cimport outbox_clear, outbox_detach, outbox_init, outbo
 from mediarouter._ice cimport ice_remove_address
 from mediarouter._ingress cimport ingress_handle
 from mediarouter._lookup cimport address_table_find
-from mediarouter._plane cimport Outbox, OutPacket, Plane, Transport, count_drop, plane_forget_address, plane_init, \
+from mediarouter._plane cimport Outbox, OutPacket, Transport, count_drop, plane_forget_address, plane_init, \
     plane_release
 from mediarouter._reports cimport reports_run_timers
 from mediarouter._tcp cimport (
@@ -318,10 +317,10 @@ cdef void dispatch(Loop *loop, uint64_t tag, uint32_t events) noexcept nogil:
 
 
 cdef void receive(Loop *loop, UdpSocket *udp) noexcept nogil:
-    cdef int turn, i, count, size
+    cdef int _turn, i, count, size
     cdef uint8_t *data
     cdef Address source
-    for turn in range(BATCHES_PER_TURN):
+    for _turn in range(BATCHES_PER_TURN):
         count = udp_receive(udp, loop.receive, &loop.udp)
         if count == 0:
             return

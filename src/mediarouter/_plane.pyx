@@ -3,7 +3,13 @@
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memset
-from mediarouter._cache cimport packet_cache_clear, packet_cache_free, packet_cache_new, packet_pool_free, packet_pool_new
+from mediarouter._cache cimport (
+    packet_cache_clear,
+    packet_cache_free,
+    packet_cache_new,
+    packet_pool_free,
+    packet_pool_new,
+)
 from mediarouter._events cimport event_ring_init, event_ring_release
 from mediarouter._ice cimport ice_init
 from mediarouter._layers cimport layers_init, layers_reset
@@ -17,7 +23,7 @@ from mediarouter._lookup cimport (
 from mediarouter._recv_stream cimport recv_stream_init, recv_stream_release
 from mediarouter._send_stream cimport send_stream_init, send_stream_release
 from mediarouter._srtp cimport srtp_context_free, srtp_context_remove_ssrc
-from mediarouter._timers cimport Timer, timer_cancel, timer_init, timer_wheel_free, timer_wheel_new
+from mediarouter._timers cimport timer_cancel, timer_init, timer_wheel_free, timer_wheel_new
 from mediarouter.codecs._codec cimport CODEC_OPAQUE, codec_of
 from mediarouter.congestion._twcc cimport twcc_record_free, twcc_record_new
 

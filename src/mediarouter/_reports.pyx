@@ -6,7 +6,6 @@ from mediarouter._events cimport EVENT_CONSENT_LOST, event_put
 from mediarouter._forward cimport consumer_retarget
 from mediarouter._ice cimport ice_has_consent
 from mediarouter._key_frames cimport key_frame_ask, key_frame_timer
-from mediarouter._layers cimport LAYER_NONE
 from mediarouter._plane cimport (
     TIMER_CONSENT,
     TIMER_KEY_FRAME,

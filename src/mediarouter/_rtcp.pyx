@@ -1,4 +1,5 @@
-"""RTCP in C: a bounds-checked walk over compound datagrams, readers of what the engine acts on, writers of what it sends.
+"""RTCP in C: a bounds-checked walk over compound datagrams, readers of what the engine acts on, writers of what it
+sends.
 
 `mediarouter.rtcp` has every packet type as a Python value; here is only what runs without the GIL.
 """
@@ -319,7 +320,7 @@ cdef int rtcp_write_dlrr(uint8_t *out, int capacity, uint32_t sender_ssrc, uint3
 # ---- the Python face, for tests
 
 def walk(bytes data):
-    """The packets of a compound, as (packet type, count, bytes without padding), and the Drop code that ended the walk."""
+    """The packets of a compound, as (packet type, count, bytes without padding), and the Drop code that ended it."""
     cdef RtcpReader reader
     cdef RtcpView view
     cdef list found = []

@@ -29,11 +29,13 @@ cdef void send_stream_release(SendStream *stream) noexcept nogil:
 cdef bint grow(SendStream *stream) noexcept nogil:
     cdef uint32_t capacity = stream.run_capacity * 2 if stream.run_capacity else FIRST_RUNS
     cdef SendRun *runs = <SendRun *>malloc(capacity * sizeof(SendRun))
+    cdef uint64_t at
     cdef uint64_t i
     if runs == NULL:
         return False
     for i in range(stream.run_count):
-        runs[(stream.newest_run - i) & (capacity - 1)] = stream.runs[(stream.newest_run - i) & (stream.run_capacity - 1)]
+        at = stream.newest_run - i
+        runs[at & (capacity - 1)] = stream.runs[at & (stream.run_capacity - 1)]
     free(stream.runs)
     stream.runs = runs
     stream.run_capacity = capacity
@@ -176,7 +178,8 @@ cdef class SendStreamFace:
     def switch(self, int encoding, int64_t source_seq, uint32_t source_timestamp, uint32_t timestamp,
                int picture_id=-1, int tl0=-1):
         """Begin a run; False when memory is short."""
-        return bool(send_stream_switch(&self.stream, encoding, source_seq, source_timestamp, timestamp, picture_id, tl0))
+        return bool(send_stream_switch(&self.stream, encoding, source_seq, source_timestamp, timestamp, picture_id,
+                                       tl0))
 
     def is_newer(self, int encoding, int64_t source_seq):
         """True when the packet lies behind everything seen of the newest run."""

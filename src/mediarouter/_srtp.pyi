@@ -12,7 +12,10 @@ class SrtpError(MediaRouterError):
 @final
 class SrtpSession:
     def __init__(
-        self, profile: SupportsInt, local_key: bytes | bytearray | memoryview, remote_key: bytes | bytearray | memoryview
+        self,
+        profile: SupportsInt,
+        local_key: bytes | bytearray | memoryview,
+        remote_key: bytes | bytearray | memoryview,
     ) -> None: ...
     def protect(self, packet: bytes | bytearray | memoryview) -> bytes: ...
     def unprotect(self, packet: bytes | bytearray | memoryview) -> bytes: ...

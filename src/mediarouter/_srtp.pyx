@@ -1,14 +1,14 @@
 """SRTP and SRTCP by libsrtp, called through C pointers so that the engine needs no Python for a packet.
 
-libsrtp comes inside pylibsrtp's wheel. The addresses of its functions and the layout of its policy structure are asked of
-that module once, at import; from then on a context is made, used and freed without the GIL. A stream context inside a
-session is cloned by libsrtp only after a packet of a new SSRC has passed authentication, so strangers grow nothing.
+libsrtp comes inside pylibsrtp's wheel. The addresses of its functions and the layout of its policy structure are asked
+of that module once, at import; from then on a context is made, used and freed without the GIL. A stream context inside
+a session is cloned by libsrtp only after a packet of a new SSRC has passed authentication, so strangers grow nothing.
 """
 
 cimport cython
-from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, uint8_t, uint32_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy
 from mediarouter._drop cimport (
     DROP_SRTP_AUTH,
     DROP_SRTP_FAILED,
@@ -20,7 +20,6 @@ from mediarouter._drop cimport (
 )
 from mediarouter._rtp cimport read_u32
 
-import pylibsrtp  # noqa: F401 (it starts libsrtp)
 from pylibsrtp._binding import ffi as _ffi
 from pylibsrtp._binding import lib as _lib
 

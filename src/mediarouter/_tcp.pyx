@@ -100,8 +100,8 @@ cdef bint tcp_read(TcpConnections *connections, TcpConnection *connection, tcp_f
                    void *context) noexcept nogil:
     cdef uint8_t data[READ_SIZE]
     cdef ssize_t size
-    cdef int turn
-    for turn in range(READS_PER_TURN):
+    cdef int _turn
+    for _turn in range(READS_PER_TURN):
         size = recv(connection.fd, data, READ_SIZE, MSG_DONTWAIT)
         if size == 0:
             return False

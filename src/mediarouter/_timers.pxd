@@ -1,5 +1,5 @@
-# A hashed timer wheel: slots of about a millisecond, timers chained into them, a bitmap of the occupied ones. Arming and
-# cancelling cost a few instructions; nothing is allocated, since a timer lives inside what it belongs to. Sans-IO.
+# A hashed timer wheel: slots of about a millisecond, timers chained into them, a bitmap of the occupied ones. Arming
+# and cancelling cost a few instructions; nothing is allocated, since a timer lives inside what it belongs to. Sans-IO.
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 cdef struct Timer:

@@ -1,6 +1,6 @@
 """The engine's timers; `_timers.pxd` tells how they are kept."""
 
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
@@ -73,9 +73,9 @@ cdef int64_t next_occupied(const TimerWheel *wheel) noexcept nogil:
     # the tick of the first occupied slot from wheel.tick on, within one turn; the wheel is not empty
     cdef int slot = <int>(wheel.tick & (SLOTS - 1))
     cdef int word = slot >> 6
-    cdef int turn
+    cdef int _turn
     cdef uint64_t bits = wheel.occupied[word] & (~<uint64_t>0 << (slot & 63))
-    for turn in range(WORDS + 1):
+    for _turn in range(WORDS + 1):
         if bits:
             return wheel.tick + ((((word << 6) + lowest_bit(bits)) - slot) & (SLOTS - 1))
         word = (word + 1) & (WORDS - 1)

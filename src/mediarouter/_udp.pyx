@@ -6,7 +6,7 @@ goes on with one message a packet.
 """
 
 from libc.errno cimport EAGAIN, EINVAL, EIO, ENOBUFS, errno
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 from mediarouter._address cimport Address, address_equal

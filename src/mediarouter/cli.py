@@ -59,9 +59,7 @@ async def _serve(
 ) -> None:
     async with await Worker.create(listen=listen, announce=announce) as worker:
         web = create_app(worker, token=token, ice_servers=ice_servers)
-        server = uvicorn.Server(
-            uvicorn.Config(web, host=host, port=port, log_level="warning", ws_max_size=512 * 1024)
-        )
+        server = uvicorn.Server(uvicorn.Config(web, host=host, port=port, log_level="warning", ws_max_size=512 * 1024))
         running = asyncio.create_task(server.serve())
         while not server.started and not running.done():
             await asyncio.sleep(0.02)

@@ -47,7 +47,7 @@ def get_router_rtp_capabilities(media_codecs: Iterable[RtpCodecCapability]) -> R
         for payload_type in free:
             if payload_type not in taken:
                 taken.add(payload_type)
-                return payload_type
+                return int(payload_type)
         raise UnsupportedError("more codecs than there are payload types")
 
     for codec in media_codecs:

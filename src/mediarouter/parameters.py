@@ -1,7 +1,7 @@
 """What two sides tell each other about media: capabilities, parameters, ICE and DTLS (ORTC's dictionaries).
 
-The fields are snake_case here and camelCase in JSON: `msgspec.json.encode(parameters)` is what a browser library such as
-mediasoup-client reads, `msgspec.json.decode(data, type=RtpParameters)` checks what it sends.
+The fields are snake_case here and camelCase in JSON: `msgspec.json.encode(parameters)` is what a browser library such
+as mediasoup-client reads, `msgspec.json.decode(data, type=RtpParameters)` checks what it sends.
 """
 
 from typing import Any, Literal
@@ -244,9 +244,6 @@ DEFAULT_CODECS: tuple[RtpCodecCapability, ...] = (
     _h264("42e01f"),
     _h264("42001f"),
     _h264("640c1f"),
-    RtpCodecCapability(
-        "video", "video/VP9", 90000, parameters={"profile-id": 0}, rtcp_feedback=_VIDEO_FEEDBACK
-    ),
+    RtpCodecCapability("video", "video/VP9", 90000, parameters={"profile-id": 0}, rtcp_feedback=_VIDEO_FEEDBACK),
     _video("AV1"),
 )
-

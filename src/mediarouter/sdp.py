@@ -36,7 +36,7 @@ class Attribute:
 class Section:
     """A run of lines with its attributes: the session's, or of one media description."""
 
-    lines: list[str] = field(default_factory=list)             # all but attributes, as they stand
+    lines: list[str] = field(default_factory=list)  # all but attributes, as they stand
     attributes: list[Attribute] = field(default_factory=list)
 
     def get(self, name: str) -> str | None:

@@ -71,5 +71,3 @@ class AiortcViewer:
         for task in self._tasks:
             task.cancel()
         await self.connection.close()
-
-

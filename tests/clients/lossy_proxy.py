@@ -1,4 +1,4 @@
-"""A UDP relay on loopback that loses some of what passes, by a seeded die: each client gets a socket towards the router."""
+"""A UDP relay on loopback that loses some of what passes, by a seeded die; each client has a socket of its own."""
 
 import asyncio
 import random

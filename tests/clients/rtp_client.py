@@ -1,4 +1,4 @@
-"""A light client: ICE (controlling), DTLS and SRTP over one socket, no codecs. It reaches a transport by its parameters.
+"""A light client: ICE (controlling), DTLS and SRTP over one socket, no codecs.
 
 Arrival times are the kernel's (SO_TIMESTAMPNS), so that a busy test process does not show in them.
 """
@@ -59,7 +59,7 @@ class RtpClient:
     @property
     def dtls_parameters(self) -> DtlsParameters:
         """Ours; the role we take."""
-        return DtlsParameters(certificate().fingerprints, self.role)        # type: ignore[arg-type]
+        return DtlsParameters(certificate().fingerprints, self.role)  # type: ignore[arg-type]
 
     async def connect(
         self,
@@ -85,7 +85,7 @@ class RtpClient:
         self._socket.setblocking(False)
         await loop.sock_connect(self._socket, to or (candidate.address, candidate.port))
         loop.add_reader(self._socket, self._readable)
-        self._dtls = DtlsEndpoint(certificate(), self.role, dtls.fingerprints)        # type: ignore[arg-type]
+        self._dtls = DtlsEndpoint(certificate(), self.role, dtls.fingerprints)  # type: ignore[arg-type]
         request = binding_request(f"{ice.username_fragment}:{self.ufrag}".encode(), ice.password.encode())
         self._tasks = [loop.create_task(self._check(request)), loop.create_task(self._shake())]
         await asyncio.wait_for(self.connected.wait(), timeout_s)

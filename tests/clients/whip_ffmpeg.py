@@ -1,7 +1,7 @@
 """FFmpeg's WHIP muxer through PyAV: H264 and Opus from a process of its own. usage: URL SECONDS
 
-FFmpeg is the DTLS server (setup:passive). PyAV's wheels build it on GnuTLS, whose own certificates are on P-224, a curve
-that OpenSSL 4 has taken out of TLS; so it is given a certificate on P-256.
+FFmpeg is the DTLS server (setup:passive). PyAV's wheels build it on GnuTLS, whose own certificates are on P-224, a
+curve that OpenSSL 4 has taken out of TLS; so it is given a certificate on P-256.
 """
 
 import datetime
@@ -28,9 +28,7 @@ def write_certificate(folder: Path) -> dict[str, str]:
     certificate = builder.not_valid_after(now + datetime.timedelta(days=1)).sign(key, hashes.SHA256())
     (folder / "certificate.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     (folder / "key.pem").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     return {"cert_file": str(folder / "certificate.pem"), "key_file": str(folder / "key.pem")}
 

@@ -44,7 +44,11 @@ async def feed_audio(generator: Any) -> None:
     while True:
         at = number * 960 % 48000
         init = webrtc.AudioDataInit(
-            format="s16", sample_rate=48000, number_of_frames=960, number_of_channels=1, timestamp=number * 20_000,
+            format="s16",
+            sample_rate=48000,
+            number_of_frames=960,
+            number_of_channels=1,
+            timestamp=number * 20_000,
             data=tone[at * 2 : at * 2 + 1920],
         )
         await writer.write(webrtc.AudioData(init))
@@ -99,9 +103,7 @@ class WrtcViewer:
         self._sinks: list[Any] = []
 
         def on_track(event: Any) -> None:
-            self._sinks.append(
-                webrtc.MediaStreamTrackProcessor(webrtc.MediaStreamTrackProcessorInit(event.track))
-            )
+            self._sinks.append(webrtc.MediaStreamTrackProcessor(webrtc.MediaStreamTrackProcessorInit(event.track)))
 
         self.connection.on("track", on_track)
         for kind in ("audio", "video"):

@@ -22,7 +22,8 @@ async function exchange(url, pc, edit) {
   await pc.setLocalDescription(await pc.createOffer());
   await new Promise(done => { pc.onicegatheringstatechange = () => pc.iceGatheringState == 'complete' && done();
                               pc.iceGatheringState == 'complete' && done(); setTimeout(done, 2000); });
-  const answer = await fetch(url, {method:'POST', headers:{'Content-Type':'application/sdp'}, body: pc.localDescription.sdp});
+  const headers = {'Content-Type':'application/sdp'};
+  const answer = await fetch(url, {method:'POST', headers, body: pc.localDescription.sdp});
   if (answer.status != 201) throw new Error(answer.status + ' ' + await answer.text());
   window.resource = answer.headers.get('Location');
   let sdp = await answer.text();
@@ -68,9 +69,7 @@ class Served:
 
         def call() -> tuple[int, str]:
             data = None if body is None else json.dumps(body).encode()
-            request = urllib.request.Request(
-                self.url + path, data, {"Content-Type": "application/json"}, method=method
-            )
+            request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"}, method=method)
             with urllib.request.urlopen(request, timeout=10) as response:
                 return response.status, response.read().decode()
 
@@ -101,16 +100,18 @@ async def new_page(context: BrowserContext, served: Served) -> Page:
     return page
 
 
-async def publish(context: BrowserContext, served: Served, room: str, codec: str = "video/vp8",
-                  simulcast: bool = True) -> Page:
+async def publish(
+    context: BrowserContext, served: Served, room: str, codec: str = "video/vp8", simulcast: bool = True
+) -> Page:
     """A page that publishes its fake camera and microphone."""
     page = await new_page(context, served)
     await page.evaluate("([u, c, s]) => publish(u, c, s)", [f"/whip/{room}", codec, simulcast])
     return page
 
 
-async def watch(context: BrowserContext, served: Served, room: str, edit: str = "", query: str = "",
-                videos: int = 1) -> Page:
+async def watch(
+    context: BrowserContext, served: Served, room: str, edit: str = "", query: str = "", videos: int = 1
+) -> Page:
     """A page that watches a room."""
     page = await new_page(context, served)
     await page.evaluate("([u, e, v]) => watch(u, e, v)", [f"/whep/{room}{query}", edit, videos])

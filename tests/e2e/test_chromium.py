@@ -131,8 +131,10 @@ def test_a_viewer_who_comes_first_sees_whoever_publishes_later():
 
             async def decoded() -> bool:
                 found = await inbound(viewer)
-                return (found.get("video", {}).get("framesDecoded", 0) > 30
-                        and found.get("audio", {}).get("totalSamplesReceived", 0) > 0)
+                return (
+                    found.get("video", {}).get("framesDecoded", 0) > 30
+                    and found.get("audio", {}).get("totalSamplesReceived", 0) > 0
+                )
 
             await until(decoded, seconds=15, what="media after waiting")
 
@@ -166,7 +168,9 @@ def test_two_people_meet_on_the_page():
                 for page in pages:
                     script = """async () => { let frames = 0, samples = 0;
                         (await meeting.receiving?.getStats() ?? new Map()).forEach(s => {
-                            if (s.type == 'inbound-rtp') { frames += s.framesDecoded ?? 0; samples += s.totalSamplesReceived ?? 0; }
+                            if (s.type != 'inbound-rtp') return;
+                            frames += s.framesDecoded ?? 0;
+                            samples += s.totalSamplesReceived ?? 0;
                         }); return [frames, samples]; }"""
                     frames, samples = await page.evaluate(script)
                     if frames < 30 or samples < 48000:

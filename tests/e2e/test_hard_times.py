@@ -1,4 +1,4 @@
-"""Whatever the service's Python does, packets go through: no GIL, no garbage collection, no blocked loop delays them."""
+"""Whatever the service's Python does, packets go through: neither GIL nor collector nor a blocked loop delays them."""
 
 import asyncio
 import json
@@ -40,8 +40,9 @@ class Router:
 
     async def join(self) -> RtpClient:
         client = RtpClient()
-        answer = await self.order(do="open", dtls=msgspec.to_builtins(client.dtls_parameters),
-                                  ice=msgspec.to_builtins(client.ice_parameters))
+        answer = await self.order(
+            do="open", dtls=msgspec.to_builtins(client.dtls_parameters), ice=msgspec.to_builtins(client.ice_parameters)
+        )
         await client.connect(
             msgspec.convert(answer["ice"], IceParameters),
             msgspec.convert(answer["candidates"], tuple[IceCandidate, ...]),
@@ -66,8 +67,14 @@ async def publish(publisher: RtpClient, frames: int, sent_ns: dict[int, int], *,
         for i in range(PACKETS):
             number = frame * PACKETS + i
             payload = vp8_payload(frame, start=i == 0, key=frame == 0, body=struct.pack("!I", number) + bytes(1080))
-            packet = _rtp.build(payload_type=96, sequence_number=number & 0xFFFF, timestamp=frame * 3000, ssrc=6,
-                                marker=i == PACKETS - 1, payload=payload)
+            packet = _rtp.build(
+                payload_type=96,
+                sequence_number=number & 0xFFFF,
+                timestamp=frame * 3000,
+                ssrc=6,
+                marker=i == PACKETS - 1,
+                payload=payload,
+            )
             sent_ns[number] = time.time_ns()
             publisher.send_rtp(packet)
         await asyncio.sleep(max(0, begun + (frame + 1) / 30 - time.monotonic()))
@@ -147,9 +154,22 @@ def test_no_python_runs_for_a_packet():
         await router.order(do="consume", capabilities=msgspec.to_builtins(CAPABILITIES))
         await asyncio.sleep(0.5)
         stacks = await asyncio.create_subprocess_exec(
-            spy, "record", "--native", "--pid", str(router.process.pid), "--duration", "4", "--rate", "100",
-            "--threads", "--format", "raw", "--output", "/dev/stdout",
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            spy,
+            "record",
+            "--native",
+            "--pid",
+            str(router.process.pid),
+            "--duration",
+            "4",
+            "--rate",
+            "100",
+            "--threads",
+            "--format",
+            "raw",
+            "--output",
+            "/dev/stdout",
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
         )
         await publish(clients[0], 150, {})
         text = (await stacks.communicate())[0].decode()

@@ -27,16 +27,20 @@ pytestmark = pytest.mark.e2e
 NACK = (RtcpFeedback("nack"), RtcpFeedback("nack", "pli"))
 OPUS = RtpParameters((RtpCodecParameters("audio/opus", 111, 48000, 2),), "a", encodings=(RtpEncodingParameters(5),))
 VP8 = RtpParameters(
-    (RtpCodecParameters("video/VP8", 96, 90000, rtcp_feedback=NACK),
-     RtpCodecParameters("video/rtx", 97, 90000, parameters={"apt": 96})),
+    (
+        RtpCodecParameters("video/VP8", 96, 90000, rtcp_feedback=NACK),
+        RtpCodecParameters("video/rtx", 97, 90000, parameters={"apt": 96}),
+    ),
     "v",
     (RtpHeaderExtensionParameters(MID, 1),),
     (RtpEncodingParameters(6, rtx=RtxParameters(7)),),
 )
 CAPABILITIES = RtpCapabilities(
-    (RtpCodecCapability("audio", "audio/opus", 48000, 2, preferred_payload_type=109),
-     RtpCodecCapability("video", "video/VP8", 90000, rtcp_feedback=NACK, preferred_payload_type=120),
-     RtpCodecCapability("video", "video/rtx", 90000, parameters={"apt": 120}, preferred_payload_type=121)),
+    (
+        RtpCodecCapability("audio", "audio/opus", 48000, 2, preferred_payload_type=109),
+        RtpCodecCapability("video", "video/VP8", 90000, rtcp_feedback=NACK, preferred_payload_type=120),
+        RtpCodecCapability("video", "video/rtx", 90000, parameters={"apt": 120}, preferred_payload_type=121),
+    ),
     (RtpHeaderExtension("video", MID, 9), RtpHeaderExtension("audio", MID, 9)),
 )
 
@@ -106,8 +110,9 @@ def test_a_wrong_fingerprint_is_refused_and_nobody_else_notices():
             states = []
             transport.on("dtls_state_change", states.append)
             with pytest.raises(TimeoutError):
-                await liar.connect(transport.ice_parameters, transport.ice_candidates, transport.dtls_parameters,
-                                   timeout_s=1)
+                await liar.connect(
+                    transport.ice_parameters, transport.ice_candidates, transport.dtls_parameters, timeout_s=1
+                )
                 liar.send_rtp(opus(1))
                 await asyncio.sleep(0.2)
                 raise TimeoutError
@@ -157,7 +162,12 @@ def test_closing_cascades_and_is_idempotent():
         receiving, viewer = await join(router)
         consumer = await receiving.consume(producer.id, rtp_capabilities=CAPABILITIES)
         heard = []
-        for thing, name in ((consumer, "consumer"), (producer, "producer"), (transport, "transport"), (router, "router")):
+        for thing, name in (
+            (consumer, "consumer"),
+            (producer, "producer"),
+            (transport, "transport"),
+            (router, "router"),
+        ):
             thing.on("close", lambda name=name: heard.append(name))
         consumer.on("producer_close", lambda: heard.append("producer_close"))
         consumer.on("close", lambda: 1 / 0)
@@ -205,9 +215,15 @@ def test_five_percent_lost_on_both_sides_are_repaired():
                         for seq in _rtcp.read(packet)["nack"]:
                             if seq in sent:
                                 publisher.rtx_seq = getattr(publisher, "rtx_seq", 0) + 1
-                                publisher.send_rtp(_rtp.build(
-                                    payload_type=97, sequence_number=publisher.rtx_seq & 0xFFFF, timestamp=1, ssrc=7,
-                                    payload=struct.pack("!H", seq) + _rtp.parse(sent[seq]).payload))
+                                publisher.send_rtp(
+                                    _rtp.build(
+                                        payload_type=97,
+                                        sequence_number=publisher.rtx_seq & 0xFFFF,
+                                        timestamp=1,
+                                        ssrc=7,
+                                        payload=struct.pack("!H", seq) + _rtp.parse(sent[seq]).payload,
+                                    )
+                                )
 
             def on_media(data, at_ns):
                 nonlocal newest, repaired
@@ -229,10 +245,14 @@ def test_five_percent_lost_on_both_sides_are_repaired():
             viewer.on_rtp = on_media
             lost_ever = 0
             for seq in range(3000):
-                packet = _rtp.build(payload_type=96, sequence_number=seq, timestamp=seq // 4 * 3000, ssrc=6,
-                                    marker=seq % 4 == 3,
-                                    payload=vp8_payload(seq // 4, start=seq % 4 == 0, key=seq % 400 < 4,
-                                                        body=b"body %d" % seq))
+                packet = _rtp.build(
+                    payload_type=96,
+                    sequence_number=seq,
+                    timestamp=seq // 4 * 3000,
+                    ssrc=6,
+                    marker=seq % 4 == 3,
+                    payload=vp8_payload(seq // 4, start=seq % 4 == 0, key=seq % 400 < 4, body=b"body %d" % seq),
+                )
                 sent[seq] = packet
                 publisher.send_rtp(packet)
                 if seq % 4 == 3:

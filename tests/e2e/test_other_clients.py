@@ -65,8 +65,12 @@ def test_aiortc_publishes_and_all_others_watch():
             async def plays() -> bool:
                 found = await viewer.inbound()
                 seen = (await inbound(page)).get("video", {}).get("framesDecoded", 0)
-                return ("video" in found and (found["video"].frames_decoded or 0) > 60
-                        and other.frames["video"] > 60 and seen > 60)
+                return (
+                    "video" in found
+                    and (found["video"].frames_decoded or 0) > 60
+                    and other.frames["video"] > 60
+                    and seen > 60
+                )
 
             await until(plays, seconds=30, what="three decode")
             publisher_closed = served.worker.routers
@@ -99,7 +103,10 @@ def test_ffmpeg_publishes_h264_and_a_browser_plays_it():
         async with serving() as served, chromium() as context:
             script = Path(__file__).parent.parent / "clients" / "whip_ffmpeg.py"
             sender = await asyncio.create_subprocess_exec(
-                sys.executable, str(script), f"{served.url.replace('localhost', '127.0.0.1')}/whip/room", "20",
+                sys.executable,
+                str(script),
+                f"{served.url.replace('localhost', '127.0.0.1')}/whip/room",
+                "20",
                 stderr=asyncio.subprocess.PIPE,
             )
             try:
@@ -113,8 +120,10 @@ def test_ffmpeg_publishes_h264_and_a_browser_plays_it():
 
                 async def decoded() -> bool:
                     found = await inbound(viewer)
-                    return (found.get("video", {}).get("framesDecoded", 0) > 90
-                            and found.get("audio", {}).get("totalSamplesReceived", 0) > 48000)
+                    return (
+                        found.get("video", {}).get("framesDecoded", 0) > 90
+                        and found.get("audio", {}).get("totalSamplesReceived", 0) > 48000
+                    )
 
                 await until(decoded, seconds=15, what="the browser plays H264 and Opus")
             finally:

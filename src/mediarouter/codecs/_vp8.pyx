@@ -1,6 +1,6 @@
 """VP8 in RTP (RFC 7741): the payload descriptor, and what a router changes in it."""
 
-from libc.stdint cimport int8_t, uint8_t, uint16_t
+from libc.stdint cimport int8_t, uint8_t
 from libc.string cimport memset
 from mediarouter._rtp cimport read_u16, read_u24
 from mediarouter.codecs._codec cimport PayloadInfo, PayloadPatch

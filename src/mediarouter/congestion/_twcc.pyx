@@ -4,8 +4,8 @@ Theory of operation
 The recorder is a ring of arrival times over unwrapped transport sequence numbers. A report begins where the last one
 ended, so what is missing in between is told as lost; a packet that comes after its number was reported moves the
 beginning back, and the window is told again (the sender forgives). Times are kept in ticks of 250 us of one clock, so
-rounding does not add up over a report. A step that a delta cannot hold, or a full datagram, ends a report early; the rest
-goes into the next one.
+rounding does not add up over a report. A step that a delta cannot hold, or a full datagram, ends a report early; the
+rest goes into the next one.
 """
 
 cimport cython

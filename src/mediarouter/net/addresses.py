@@ -10,8 +10,8 @@ from pathlib import Path
 from mediarouter.parameters import IceCandidate
 
 _SIOCGIFADDR = 0x8915
-_TYPE_PREFERENCE = 126             # host (RFC 8445 section 5.1.2.2)
-_TCP_DIRECTION_PREFERENCE = 4      # passive (RFC 6544 section 4.2)
+_TYPE_PREFERENCE = 126  # host (RFC 8445 section 5.1.2.2)
+_TCP_DIRECTION_PREFERENCE = 4  # passive (RFC 6544 section 4.2)
 
 
 def parse_listen(text: str) -> tuple[str, int]:
@@ -45,7 +45,7 @@ def _ipv4_addresses() -> list[str]:
             try:
                 answer = fcntl.ioctl(probe.fileno(), _SIOCGIFADDR, request)
             except OSError:
-                continue           # an interface without an IPv4 address
+                continue  # an interface without an IPv4 address
             found.append(socket.inet_ntoa(answer[20:24]))
     return found
 
@@ -82,9 +82,7 @@ def candidates_of(bound: Iterable[tuple[str, int, bool]], announce: Iterable[str
             udp.append(IceCandidate(f"udp{rank}", _priority(rank), name, "udp", port))
             if has_tcp:
                 preference = (_TCP_DIRECTION_PREFERENCE << 13) | (rank & 0x1FFF)
-                tcp.append(
-                    IceCandidate(f"tcp{rank}", _priority(preference), name, "tcp", port, tcp_type="passive")
-                )
+                tcp.append(IceCandidate(f"tcp{rank}", _priority(preference), name, "tcp", port, tcp_type="passive"))
             rank -= 1
     return (*udp, *tcp)
 

@@ -12,7 +12,7 @@ SEND_BUFFER_SIZE = 4 * 1024 * 1024
 RECV_BUFFER_WANTED = 5 * 1024 * 1024
 _BACKLOG = 128
 _ATTEMPTS = 20
-_SO_SNDBUFFORCE = 32               # Linux: above net.core.wmem_max, for the privileged
+_SO_SNDBUFFORCE = 32  # Linux: above net.core.wmem_max, for the privileged
 _SO_RCVBUFFORCE = 33
 _SO_TIMESTAMPNS = 35
 _SO_RXQ_OVFL = 40
@@ -86,7 +86,7 @@ def _open_tcp(host: str, port: int) -> socket.socket:
 def _grow_buffers(udp: socket.socket) -> int:
     _set_buffer(udp, _SO_SNDBUFFORCE, socket.SO_SNDBUF, SEND_BUFFER_SIZE)
     _set_buffer(udp, _SO_RCVBUFFORCE, socket.SO_RCVBUF, RECV_BUFFER_SIZE)
-    granted = udp.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2      # Linux counts its own overhead twice
+    granted = udp.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2  # Linux counts its own overhead twice
     if granted < RECV_BUFFER_WANTED:
         logger.warning(
             "the kernel grants a receive buffer of %d bytes; bursts may be lost: sysctl -w net.core.rmem_max=%d",

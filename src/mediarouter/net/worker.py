@@ -129,9 +129,12 @@ class Worker(Emitter):
             raise InvalidStateError("a worker cannot be used in a forked process: create one there")
         if self.closed:
             raise InvalidStateError("worker closed")
-        router = Router(self, media_codecs, lambda closed: self.routers.pop(closed.id, None) and None)
+        router = Router(self, media_codecs, self._forget_router)
         self.routers[router.id] = router
         return router
+
+    def _forget_router(self, router: Router) -> None:
+        self.routers.pop(router.id, None)
 
     def counters(self) -> dict[str, int]:
         """Totals since the start, by name; what was refused is `dropped_<reason>`."""
@@ -208,7 +211,7 @@ class Worker(Emitter):
     def _deliver(self, kind: int, handle: int, a: int, b: int, payload: bytes) -> None:
         receiver = self._receivers.get((_RECEIVER_OF[kind], handle))
         if receiver is None:
-            return                 # closed meanwhile
+            return  # closed meanwhile
         if kind == _events.DTLS:
             receiver._dtls_received(payload)
         elif kind == _events.ICE_SELECTED:

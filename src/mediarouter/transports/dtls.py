@@ -31,11 +31,11 @@ from mediarouter.srtp import Profile
 
 DtlsState = Literal["new", "connecting", "connected", "failed", "closed"]
 
-MTU = 1200                         # bytes of a datagram; the smallest that IPv6 must carry, less headers and a tunnel
+MTU = 1200  # bytes of a datagram; the smallest that IPv6 must carry, less headers and a tunnel
 DTLS_1_2 = 0xFEFD
 RECORD_HEADER_SIZE = 13
 MESSAGE_HEADER_SIZE = 12
-MESSAGE_SIZE_MAX = 0x8000          # bytes of one handshake message: a chain of certificates has a few thousand
+MESSAGE_SIZE_MAX = 0x8000  # bytes of one handshake message: a chain of certificates has a few thousand
 CHANGE_CIPHER_SPEC, ALERT, HANDSHAKE, APPLICATION_DATA = range(20, 24)
 # the hellos; ticket; Certificate to ServerHelloDone, CertificateVerify, ClientKeyExchange, Finished; CertificateStatus
 MESSAGE_TYPES = frozenset({0, 1, 2, 3, 4, 11, 12, 13, 14, 15, 16, 20, 22})
@@ -87,7 +87,7 @@ class DtlsCertificate:
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(datetime(2000, 1, 1, tzinfo=UTC))
-            .not_valid_after(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC))     # no end: RFC 5280 section 4.1.2.5
+            .not_valid_after(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC))  # no end: RFC 5280 section 4.1.2.5
             .sign(key, hashes.SHA256())
         )
         return cls(key, certificate)
@@ -130,9 +130,9 @@ class DtlsEndpoint:
         self.failure = ""
         self._expected = _strongest(remote_fingerprints)
         self._out: deque[bytes] = deque()
-        self._flight: tuple[bytes, ...] = ()     # our last, to be sent again when the peer repeats what it answers
-        self._answered = -1                      # message_seq that began the peer's flight before ours
-        self._unanswered = -1                    # and the one that is coming in, -1 while none is
+        self._flight: tuple[bytes, ...] = ()  # our last, to be sent again when the peer repeats what it answers
+        self._answered = -1  # message_seq that began the peer's flight before ours
+        self._unanswered = -1  # and the one that is coming in, -1 while none is
         self._connection = SSL.Connection(certificate.context)
         self._connection.set_app_data(self._expected)
         self._connection.set_ciphertext_mtu(MTU)
@@ -239,7 +239,7 @@ class DtlsEndpoint:
             self._say_goodbye()
         else:
             self.state = "connected"
-            self._read()           # what came behind the peer's Finished
+            self._read()  # what came behind the peer's Finished
 
     def _read(self) -> None:
         # no application data is spoken here, but alerts come this way, and flights that the peer repeats
@@ -259,7 +259,7 @@ class DtlsEndpoint:
         try:
             self._connection.shutdown()
         except SSL.Error:
-            pass                   # it is over already
+            pass  # it is over already
         self._collect()
 
     def _fail(self, reason: str) -> None:
@@ -289,7 +289,7 @@ class DtlsEndpoint:
 
 # ---- certificates
 
-_Expected = tuple[str, frozenset[bytes]]       # algorithm, digests as OpenSSL writes them
+_Expected = tuple[str, frozenset[bytes]]  # algorithm, digests as OpenSSL writes them
 
 
 def _strongest(fingerprints: Sequence[DtlsFingerprint]) -> _Expected:

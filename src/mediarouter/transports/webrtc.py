@@ -158,7 +158,9 @@ class WebRtcTransport(Emitter):
         validate_producer_parameters(kind, rtp_parameters, self._router.rtp_capabilities)
         self._check_against_others(rtp_parameters)
         codec, rtx = media_codec(rtp_parameters), rtx_codec(rtp_parameters)
-        extensions = {e.id: EXTENSION_KINDS[e.uri] for e in rtp_parameters.header_extensions if e.uri in EXTENSION_KINDS}
+        extensions = {
+            e.id: EXTENSION_KINDS[e.uri] for e in rtp_parameters.header_extensions if e.uri in EXTENSION_KINDS
+        }
         self._engine.set_extensions(self._handle, self._extensions | extensions)
         self._extensions |= extensions
         handle = self._engine.add_producer(

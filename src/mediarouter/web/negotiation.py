@@ -1,8 +1,8 @@
 """Offers read, answers written: between a browser's SDP and the library's parameters. The client always offers.
 
-`read_offer` turns an offer into what the library understands; the caller produces and consumes; `write_answer` tells the
-client. A section that is not used yet is answered inactive, so that it can be used by a later offer; one that receives
-and waits for its stream is answered sendonly.
+`read_offer` turns an offer into what the library understands; the caller produces and consumes; `write_answer` tells
+the client. A section that is not used yet is answered inactive, so that it can be used by a later offer; one that
+receives and waits for its stream is answered sendonly.
 """
 
 from collections.abc import Iterable, Mapping
@@ -84,9 +84,7 @@ class Offer:
     def receiving(self, kind: str | None = None) -> list[OfferSection]:
         """Sections that want media, of one kind or of both."""
         return [
-            s
-            for s in self.sections
-            if not s.rejected and s.rtp_capabilities is not None and kind in (None, s.kind)
+            s for s in self.sections if not s.rejected and s.rtp_capabilities is not None and kind in (None, s.kind)
         ]
 
 

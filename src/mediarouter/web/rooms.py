@@ -17,7 +17,7 @@ from mediarouter.web.negotiation import Offer, read_offer, write_answer
 
 MAX_ROOMS = 1000
 MAX_MEMBERS = 500
-MAX_PRODUCERS = 8                  # of one connection
+MAX_PRODUCERS = 8  # of one connection
 
 Layers = tuple[int | None, int | None]
 
@@ -31,9 +31,9 @@ class Connection:
         self.transport = transport
         self.version = 0
         self.restarts = 0
-        self.producers: dict[str, Producer] = {}        # by mid
-        self.consumers: dict[str, Consumer] = {}        # by mid
-        self.waiting: dict[str, Any] = {}               # sections that will be sent something later, by mid
+        self.producers: dict[str, Producer] = {}  # by mid
+        self.consumers: dict[str, Consumer] = {}  # by mid
+        self.waiting: dict[str, Any] = {}  # sections that will be sent something later, by mid
         self.layers: Layers = (None, None)
         self.stream: str | None = None
         self.allow_mixed = False
@@ -136,7 +136,7 @@ class Connection:
             try:
                 await self._consume(mid, producer_id, section)
             except MediaRouterError:
-                continue           # the section stays inactive; the client sees that in the answer
+                continue  # the section stays inactive; the client sees that in the answer
 
     async def _consume(self, mid: str, producer_id: str, section: Any) -> None:
         consumer = await self.transport.consume(
@@ -172,7 +172,7 @@ class Connection:
 
     def _ice_changed(self, state: str) -> None:
         if state == "disconnected":
-            self.close()           # consent has lapsed for 30 s: nobody is there
+            self.close()  # consent has lapsed for 30 s: nobody is there
 
 
 class Room:
@@ -182,7 +182,7 @@ class Room:
         self.name = name
         self.router = router
         self.connections: dict[str, Connection] = {}
-        self.members: dict[str, Any] = {}               # of the meeting page, by id
+        self.members: dict[str, Any] = {}  # of the meeting page, by id
         self.listeners: list[Callable[[], None]] = []
         self.pending: set[str] = set()
         self._on_empty = on_empty
