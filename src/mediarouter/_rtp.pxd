@@ -2,6 +2,30 @@
 # sequence numbers and timestamps. No allocation, no Python object, no clock.
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
+cdef inline uint16_t read_u16(const uint8_t *p) noexcept nogil:
+    return <uint16_t>((p[0] << 8) | p[1])
+
+cdef inline uint32_t read_u24(const uint8_t *p) noexcept nogil:
+    return (<uint32_t>p[0] << 16) | (<uint32_t>p[1] << 8) | p[2]
+
+cdef inline uint32_t read_u32(const uint8_t *p) noexcept nogil:
+    return (<uint32_t>p[0] << 24) | (<uint32_t>p[1] << 16) | (<uint32_t>p[2] << 8) | p[3]
+
+cdef inline void write_u16(uint8_t *p, uint16_t value) noexcept nogil:
+    p[0] = <uint8_t>(value >> 8)
+    p[1] = <uint8_t>value
+
+cdef inline void write_u24(uint8_t *p, uint32_t value) noexcept nogil:
+    p[0] = <uint8_t>(value >> 16)
+    p[1] = <uint8_t>(value >> 8)
+    p[2] = <uint8_t>value
+
+cdef inline void write_u32(uint8_t *p, uint32_t value) noexcept nogil:
+    p[0] = <uint8_t>(value >> 24)
+    p[1] = <uint8_t>(value >> 16)
+    p[2] = <uint8_t>(value >> 8)
+    p[3] = <uint8_t>value
+
 cdef struct RtpView:               # a parsed packet; borrows `data`, owns nothing
     uint8_t *data                  # first byte of the RTP header
     uint32_t timestamp             # RTP clock units
@@ -10,24 +34,39 @@ cdef struct RtpView:               # a parsed packet; borrows `data`, owns nothi
     uint16_t payload_offset        # header + CSRC + extensions, bytes
     uint16_t payload_size          # bytes, padding not counted
     uint16_t seq                   # as on the wire
-    uint16_t extension_profile     # 0 none, 0xBEDE one-byte form, 0x100X two-byte form, else opaque
-    uint16_t extension_offset      # first byte of the extension elements, 0 when there are none
+    uint16_t extension_profile     # 0xBEDE one-byte form, 0x100X two-byte form, else opaque; 0 when there is no block
+    uint16_t extension_offset      # first byte of the extension elements, 0 when there is no block
     uint16_t extension_size        # bytes of the extension elements, a multiple of 4
     uint16_t padding_size          # bytes, 0 when the P bit is not set
     uint16_t located               # bit i is set when extension id i (1..14) was found
-    uint16_t element_offset[15]    # by id: where the element's value begins, from `data`
-    uint8_t element_size[15]       # by id: bytes of the value
+    uint16_t element_offset[15]    # by id: where the element's value begins, from `data`; only where located
+    uint8_t element_size[15]       # by id: bytes of the value; only where located
     uint8_t payload_type           # 0..127
-    uint8_t csrc_count
-    bint marker
+    uint8_t csrc_count             # 0..15
+    uint8_t marker                 # 0 or 1
 
 # 0, or a negative Drop code (RFC 3550 section 5.1, appendix A.1)
 cdef int rtp_parse(RtpView *view, uint8_t *data, Py_ssize_t size) noexcept nogil
 
-# Value of the extension element with that id (1..255), its size in *size; NULL when it is absent
+# Value of the extension element with that id (1..255), its size in *size; NULL when it is absent. Of two elements
+# with one id the first counts
 cdef const uint8_t *rtp_extension(const RtpView *view, int element_id, int *size) noexcept nogil
 
-# Twelve bytes of header without CSRC or extension; their number
+cdef struct ExtensionElement:      # where a walk over the elements stands; begin with `next_offset` 0
+    const uint8_t *value
+    int size                       # bytes of the value
+    int element_id                 # 1..255
+    int offset                     # of the element's own header, from the packet's first byte
+    int next_offset
+
+# The next element in the order of the wire; False behind the last one (RFC 8285 sections 4.2, 4.3)
+cdef bint rtp_next_extension(const RtpView *view, ExtensionElement *element) noexcept nogil
+
+# In place: every element's id becomes new_ids[id] (256 entries); 0 takes the element out, padding stands in its room.
+# False, and nothing is changed, when an id does not fit the packet's form
+cdef bint rtp_renumber_extensions(RtpView *view, const uint8_t *new_ids) noexcept nogil
+
+# Twelve bytes of header without CSRC or extension; their number, or 0 when there is no room
 cdef int rtp_write_header(uint8_t *out, int capacity, bint marker, int payload_type, uint16_t seq,
                           uint32_t timestamp, uint32_t ssrc) noexcept nogil
 
@@ -44,9 +83,35 @@ cdef bint extension_writer_add(ExtensionWriter *writer, int element_id, const ui
 # Bytes of the block, its header and padding included, 0 when nothing was added; sets the X bit
 cdef int extension_writer_finish(ExtensionWriter *writer) noexcept nogil
 
-# 24 bits of seconds as 6.18 fixed point (abs-send-time)
+# Rewriting in place: the packet and the view together
+cdef inline void rtp_set_marker(RtpView *view, bint marker) noexcept nogil:
+    view.marker = 1 if marker else 0
+    view.data[1] = <uint8_t>((view.marker << 7) | view.payload_type)
+
+cdef inline void rtp_set_payload_type(RtpView *view, int payload_type) noexcept nogil:
+    view.payload_type = <uint8_t>(payload_type & 0x7F)
+    view.data[1] = <uint8_t>((view.marker << 7) | view.payload_type)
+
+cdef inline void rtp_set_seq(RtpView *view, uint16_t seq) noexcept nogil:
+    view.seq = seq
+    write_u16(view.data + 2, seq)
+
+cdef inline void rtp_set_timestamp(RtpView *view, uint32_t timestamp) noexcept nogil:
+    view.timestamp = timestamp
+    write_u32(view.data + 4, timestamp)
+
+cdef inline void rtp_set_ssrc(RtpView *view, uint32_t ssrc) noexcept nogil:
+    view.ssrc = ssrc
+    write_u32(view.data + 8, ssrc)
+
+# 24 bits of seconds as 6.18 fixed point (abs-send-time), to the nearest; it comes round every 64 s
 cdef inline uint32_t abs_send_time(int64_t now_us) noexcept nogil:
-    return <uint32_t>(((<uint64_t>now_us << 18) // 1000000) & 0xFFFFFF)
+    return <uint32_t>((((<uint64_t>now_us % 64000000) << 18) + 500000) // 1000000) & 0xFFFFFF
+
+# -dBov, 0 loudest to 127 silence; *voice is the encoder's opinion (RFC 6464 section 3)
+cdef inline int read_audio_level(const uint8_t *value, bint *voice) noexcept nogil:
+    voice[0] = value[0] >> 7
+    return value[0] & 0x7F
 
 # What the header extensions mean; a transport's map of ids leads to one of these
 cdef enum ExtensionKind:
@@ -97,27 +162,3 @@ cdef inline PacketKind packet_kind(const uint8_t *data, Py_ssize_t size) noexcep
     if data[0] <= 3:
         return PACKET_STUN
     return PACKET_UNKNOWN
-
-cdef inline uint16_t read_u16(const uint8_t *p) noexcept nogil:
-    return <uint16_t>((p[0] << 8) | p[1])
-
-cdef inline uint32_t read_u24(const uint8_t *p) noexcept nogil:
-    return (<uint32_t>p[0] << 16) | (<uint32_t>p[1] << 8) | p[2]
-
-cdef inline uint32_t read_u32(const uint8_t *p) noexcept nogil:
-    return (<uint32_t>p[0] << 24) | (<uint32_t>p[1] << 16) | (<uint32_t>p[2] << 8) | p[3]
-
-cdef inline void write_u16(uint8_t *p, uint16_t value) noexcept nogil:
-    p[0] = <uint8_t>(value >> 8)
-    p[1] = <uint8_t>value
-
-cdef inline void write_u24(uint8_t *p, uint32_t value) noexcept nogil:
-    p[0] = <uint8_t>(value >> 16)
-    p[1] = <uint8_t>(value >> 8)
-    p[2] = <uint8_t>value
-
-cdef inline void write_u32(uint8_t *p, uint32_t value) noexcept nogil:
-    p[0] = <uint8_t>(value >> 24)
-    p[1] = <uint8_t>(value >> 16)
-    p[2] = <uint8_t>(value >> 8)
-    p[3] = <uint8_t>value

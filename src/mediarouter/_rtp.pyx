@@ -1,61 +1,69 @@
-"""RTP packets: parsing in place, writing headers and extensions. The Python face is `RtpHeader`, made by `parse`.
+"""RTP packets in C: parsing in place, rewriting, writing. The Python face of a packet is `RtpHeader`, made by `parse`.
 
 Theory of operation
-`rtp_parse` looks at each byte of the header once: it bounds-checks the fixed part, the CSRC list, the extension block and
-the padding, then walks the extension elements and notes where those with ids 1 to 14 begin. Nothing is copied; the view
-is good as long as the packet's memory is.
+`rtp_parse` looks at each byte of the header once: it bounds-checks the fixed part, the CSRC list, the extension block
+and the padding, and walks the extension elements and notes where those with ids 1 to 14 begin. Nothing is copied; the
+view is good as long as the packet's memory is. Elements with ids from 15 on are rare (two-byte form only) and are
+looked for when somebody asks.
 """
 
 cimport cython
-from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
-from mediarouter._drop cimport DROP_RTP_EXTENSION, DROP_RTP_PADDING, DROP_RTP_SHORT, DROP_RTP_VERSION
+from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.string cimport memcpy, memset
+from mediarouter._drop cimport DROP_RTP_EXTENSION, DROP_RTP_PADDING, DROP_RTP_SHORT, DROP_RTP_VERSION, DROP_TOO_LARGE
 
-import numpy
+from mediarouter import _rtp_build
 
 cdef enum:
     HEADER_SIZE = 12
+    BLOCK_HEADER_SIZE = 4          # profile and length in words, before the elements
+    LARGEST_PACKET = 65535
     ONE_BYTE = 0xBEDE
     TWO_BYTE = 0x1000              # with four bits of the application's own (appbits)
-    LARGEST_PACKET = 65535
 
 
 cdef int rtp_parse(RtpView *view, uint8_t *data, Py_ssize_t size) noexcept nogil:
-    cdef int offset, padding
-    if size < HEADER_SIZE or size > LARGEST_PACKET:
+    cdef int first, second, offset, padding, words
+    if size < HEADER_SIZE:
         return DROP_RTP_SHORT
-    if data[0] >> 6 != 2:
+    if size > LARGEST_PACKET:
+        return DROP_TOO_LARGE
+    first = data[0]
+    second = data[1]
+    if first >> 6 != 2:
         return DROP_RTP_VERSION
+    offset = HEADER_SIZE + 4 * (first & 0x0F)
+    if offset > size:
+        return DROP_RTP_SHORT
     view.data = data
     view.size = <uint16_t>size
-    view.marker = data[1] >> 7
-    view.payload_type = data[1] & 0x7F
+    view.marker = <uint8_t>(second >> 7)
+    view.payload_type = <uint8_t>(second & 0x7F)
+    view.csrc_count = <uint8_t>(first & 0x0F)
     view.seq = read_u16(data + 2)
     view.timestamp = read_u32(data + 4)
     view.ssrc = read_u32(data + 8)
-    view.csrc_count = data[0] & 0x0F
-    view.extension_profile = 0
-    view.extension_offset = 0
-    view.extension_size = 0
-    view.located = 0
-    offset = HEADER_SIZE + 4 * view.csrc_count
-    if offset > size:
-        return DROP_RTP_SHORT
-    if data[0] & 0x10:
-        if offset + 4 > size:
+    if first & 0x10:
+        if offset + BLOCK_HEADER_SIZE > size:
             return DROP_RTP_EXTENSION
+        words = read_u16(data + offset + 2)
         view.extension_profile = read_u16(data + offset)
-        view.extension_size = read_u16(data + offset + 2) * 4
-        view.extension_offset = <uint16_t>(offset + 4)
-        if offset + 4 + read_u16(data + offset + 2) * 4 > size:
+        offset += BLOCK_HEADER_SIZE
+        if offset + 4 * words > size:
             return DROP_RTP_EXTENSION
-        offset += 4 + view.extension_size
-        locate(view)
+        view.extension_offset = <uint16_t>offset
+        view.extension_size = <uint16_t>(4 * words)
+        if view.extension_profile == ONE_BYTE:
+            locate_one_byte(view, data, offset, offset + 4 * words)
+        else:
+            locate_two_byte(view)
+        offset += 4 * words
+    else:
+        view.extension_profile = view.extension_offset = view.extension_size = view.located = 0
     padding = 0
-    if data[0] & 0x20:
-        if offset == size:
-            return DROP_RTP_PADDING
+    if first & 0x20:
         padding = data[size - 1]
         if padding == 0 or offset + padding > size:
             return DROP_RTP_PADDING
@@ -65,73 +73,114 @@ cdef int rtp_parse(RtpView *view, uint8_t *data, Py_ssize_t size) noexcept nogil
     return 0
 
 
-cdef inline void locate(RtpView *view) noexcept nogil:
-    # an element that runs past the block, and id 15 of the one-byte form, end the walk (RFC 8285 4.2); what was found
-    # before stands
-    cdef const uint8_t *data = view.data
-    cdef int at = view.extension_offset
-    cdef int end = at + view.extension_size
-    cdef int element_id, size
-    if view.extension_profile == ONE_BYTE:
-        while at < end:
-            element_id = data[at] >> 4
-            size = (data[at] & 0x0F) + 1
-            at += 1
-            if element_id == 0:
-                if size != 1:
-                    return         # id 0 with a length is no padding and no element
-                continue
-            if element_id == 15 or at + size > end:
-                return
-            note_element(view, element_id, at, size)
-            at += size
-    elif view.extension_profile & 0xFFF0 == TWO_BYTE:
-        while at < end:
-            element_id = data[at]
-            at += 1
-            if element_id == 0:
-                continue
-            if at == end:
-                return
-            size = data[at]
-            at += 1
-            if at + size > end:
-                return
-            if element_id < 15:
-                note_element(view, element_id, at, size)
-            at += size
+cdef inline void locate_one_byte(RtpView *view, const uint8_t *data, int at, int end) noexcept nogil:
+    # RFC 8285 section 4.2: id 15, and id 0 with a length, end the walk; so does an element that runs past the block.
+    # What was found before stands.
+    cdef unsigned int head, element_id
+    cdef int following
+    cdef unsigned int located = 0
+    while at < end:
+        head = data[at]
+        at += 1
+        if head - 0x10 >= 0xE0:
+            if head == 0:
+                continue           # padding
+            break
+        following = at + <int>(head & 0x0F) + 1
+        if cython.unlikely(following > end):
+            break
+        element_id = head >> 4
+        if cython.likely(not located & (<unsigned int>1 << element_id)):
+            located |= <unsigned int>1 << element_id
+            view.element_offset[element_id] = <uint16_t>at
+            view.element_size[element_id] = <uint8_t>((head & 0x0F) + 1)
+        at = following
+    view.located = <uint16_t>located
 
 
-cdef inline void note_element(RtpView *view, int element_id, int at, int size) noexcept nogil:
-    if view.located & (1 << element_id):
-        return                     # the first one counts
-    view.located |= <uint16_t>(1 << element_id)
-    view.element_offset[element_id] = <uint16_t>at
-    view.element_size[element_id] = <uint8_t>size
+cdef void locate_two_byte(RtpView *view) noexcept nogil:
+    # an opaque profile has no elements: the walk ends before it begins
+    cdef ExtensionElement element
+    element.next_offset = 0
+    view.located = 0
+    while rtp_next_extension(view, &element):
+        if element.element_id < 15 and not view.located & (1 << element.element_id):
+            view.located |= <uint16_t>(1 << element.element_id)
+            view.element_offset[element.element_id] = <uint16_t>(element.value - view.data)
+            view.element_size[element.element_id] = <uint8_t>element.size
+
+
+cdef bint rtp_next_extension(const RtpView *view, ExtensionElement *element) noexcept nogil:
+    cdef int at = element.next_offset or view.extension_offset
+    cdef int end = view.extension_offset + view.extension_size
+    cdef int head_size, size
+    cdef bint one_byte = view.extension_profile == ONE_BYTE
+    if not one_byte and view.extension_profile & 0xFFF0 != TWO_BYTE:
+        return False
+    while at < end and view.data[at] == 0:
+        at += 1
+    if at >= end:
+        return False
+    if one_byte:
+        head_size = 1
+        element.element_id = view.data[at] >> 4
+        size = (view.data[at] & 0x0F) + 1
+        if element.element_id == 0 or element.element_id == 15:
+            return False
+    else:
+        if at + 2 > end:
+            return False
+        head_size = 2
+        element.element_id = view.data[at]
+        size = view.data[at + 1]
+    if at + head_size + size > end:
+        return False
+    element.offset = at
+    element.size = size
+    element.value = view.data + at + head_size
+    element.next_offset = at + head_size + size
+    return True
 
 
 cdef const uint8_t *rtp_extension(const RtpView *view, int element_id, int *size) noexcept nogil:
-    cdef int at, end
+    cdef ExtensionElement element
     if 0 < element_id < 15:
         if not view.located & (1 << element_id):
             return NULL
         size[0] = view.element_size[element_id]
         return view.data + view.element_offset[element_id]
-    if view.extension_profile & 0xFFF0 != TWO_BYTE:
-        return NULL
-    at = view.extension_offset
-    end = at + view.extension_size
-    while at < end:
-        if view.data[at] == 0:
-            at += 1
-            continue
-        if at + 2 > end or at + 2 + view.data[at + 1] > end:
-            return NULL
-        if view.data[at] == element_id:
-            size[0] = view.data[at + 1]
-            return view.data + at + 2
-        at += 2 + view.data[at + 1]
+    element.next_offset = 0
+    while rtp_next_extension(view, &element):
+        if element.element_id == element_id:
+            size[0] = element.size
+            return element.value
     return NULL
+
+
+cdef bint rtp_renumber_extensions(RtpView *view, const uint8_t *new_ids) noexcept nogil:
+    cdef ExtensionElement element
+    cdef bint one_byte = view.extension_profile == ONE_BYTE
+    cdef uint8_t *head
+    cdef int new_id
+    element.next_offset = 0
+    while rtp_next_extension(view, &element):
+        if one_byte and new_ids[element.element_id] > 14:
+            return False
+    element.next_offset = 0
+    while rtp_next_extension(view, &element):
+        head = view.data + element.offset
+        new_id = new_ids[element.element_id]
+        if new_id == 0:
+            memset(head, 0, element.next_offset - element.offset)
+        elif one_byte:
+            head[0] = <uint8_t>((new_id << 4) | (head[0] & 0x0F))
+        else:
+            head[0] = <uint8_t>new_id
+    if one_byte:
+        locate_one_byte(view, view.data, view.extension_offset, view.extension_offset + view.extension_size)
+    else:
+        locate_two_byte(view)
+    return True
 
 
 cdef int rtp_write_header(uint8_t *out, int capacity, bint marker, int payload_type, uint16_t seq,
@@ -148,14 +197,14 @@ cdef int rtp_write_header(uint8_t *out, int capacity, bint marker, int payload_t
 
 cdef void extension_writer_init(ExtensionWriter *writer, uint8_t *packet, int capacity, bint two_byte) noexcept nogil:
     writer.packet = packet
-    writer.position = HEADER_SIZE + 4
+    writer.position = HEADER_SIZE + BLOCK_HEADER_SIZE
     writer.capacity = capacity
     writer.two_byte = two_byte
 
 
 cdef bint extension_writer_add(ExtensionWriter *writer, int element_id, const uint8_t *value, int size) noexcept nogil:
+    # three bytes are kept for the padding that `extension_writer_finish` may add
     cdef uint8_t *out = writer.packet + writer.position
-    cdef int i
     if writer.two_byte:
         if not (0 < element_id < 256 and 0 <= size < 256) or writer.position + 5 + size > writer.capacity:
             return False
@@ -167,84 +216,231 @@ cdef bint extension_writer_add(ExtensionWriter *writer, int element_id, const ui
             return False
         out[0] = <uint8_t>((element_id << 4) | (size - 1))
         out += 1
-    for i in range(size):
-        out[i] = value[i]
+    memcpy(out, value, size)
     writer.position = <int>(out - writer.packet) + size
     return True
 
 
 cdef int extension_writer_finish(ExtensionWriter *writer) noexcept nogil:
-    cdef int size = writer.position - HEADER_SIZE - 4
+    cdef int size = writer.position - HEADER_SIZE - BLOCK_HEADER_SIZE
     if size == 0:
         return 0
     while size & 3:
-        writer.packet[HEADER_SIZE + 4 + size] = 0
+        writer.packet[HEADER_SIZE + BLOCK_HEADER_SIZE + size] = 0
         size += 1
     writer.packet[0] |= 0x10
     write_u16(writer.packet + HEADER_SIZE, TWO_BYTE if writer.two_byte else ONE_BYTE)
     write_u16(writer.packet + HEADER_SIZE + 2, <uint16_t>(size >> 2))
-    return size + 4
+    return size + BLOCK_HEADER_SIZE
 
 
 # ---- the Python face
 
-cdef tuple REASONS = (
-    "", "RTP packet is truncated", "RTP version is not 2", "RTP header extension is truncated",
-    "RTP padding length is invalid",
-)
+build = _rtp_build.build           # what `parse` reads, by keyword
+
+
+def parse(data, /):
+    """Read one RTP packet, decrypted. Nothing is copied: the header holds on to `data`.
+
+    Args:
+        data: bytes-like. Over writable memory (a bytearray) the header's fields can be set, in place.
+
+    Raises:
+        ValueError: it is no RTP packet (RFC 3550 section 5.1, appendix A.1); the text says why.
+        TypeError: `data` is not bytes-like.
+    """
+    cdef RtpHeader header = RtpHeader.__new__(RtpHeader)
+    cdef int result
+    if type(data) is bytes:
+        header._data = <bytes>data
+        result = rtp_parse(&header._view, <uint8_t *>PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
+    else:
+        result = header._borrow(data)
+    if result < 0:
+        raise ValueError(reason_of(result))
+    return header
 
 
 @cython.final
 @cython.freelist(64)
 cdef class RtpHeader:
-    """A parsed RTP packet (RFC 3550 section 5.1). It holds on to the bytes it was made of."""
-    cdef bytes _data
+    """A parsed RTP packet (RFC 3550 section 5.1). Made by `parse`; `bytes(header)` is the whole packet.
+
+    Setting a field rewrites the packet in place; that needs writable memory (`parse(bytearray)`) and raises TypeError
+    without.
+    """
+    cdef bytes _data               # what was parsed, when that was bytes; else None and `_memory` is held
+    cdef Py_buffer _memory
+    cdef bint _holds_memory
     cdef RtpView _view
+
+    def __init__(self):
+        raise TypeError("RtpHeader is made by parse()")
+
+    def __dealloc__(self):
+        if self._holds_memory:
+            PyBuffer_Release(&self._memory)
+
+    cdef int _borrow(self, object data) except? -1:
+        try:
+            PyObject_GetBuffer(data, &self._memory, PyBUF_WRITABLE)
+        except (BufferError, TypeError):
+            PyObject_GetBuffer(data, &self._memory, PyBUF_SIMPLE)
+        self._holds_memory = True
+        return rtp_parse(&self._view, <uint8_t *>self._memory.buf, self._memory.len)
+
+    cdef int _check_writable(self) except -1:
+        if not self._holds_memory or self._memory.readonly:
+            raise TypeError("the packet is read-only: parse a bytearray to rewrite it in place")
+        return 0
+
+    @property
+    def version(self):
+        """2."""
+        return 2
+
+    @property
+    def padding(self):
+        """P bit: there is padding behind the payload."""
+        return self._view.padding_size != 0
+
+    @property
+    def extension(self):
+        """X bit: there is an extension block, maybe an empty one."""
+        return self._view.extension_offset != 0
 
     @property
     def marker(self):
-        """M bit: 0 or 1."""
-        return int(self._view.marker)
+        """M bit: the end of a video frame, the begin of an audio talk spurt."""
+        return self._view.marker != 0
+
+    @marker.setter
+    def marker(self, value):
+        self._check_writable()
+        rtp_set_marker(&self._view, bool(value))
 
     @property
     def payload_type(self):
         """0..127."""
         return self._view.payload_type
 
+    @payload_type.setter
+    def payload_type(self, value):
+        self._check_writable()
+        rtp_set_payload_type(&self._view, <int>checked(value, 0x7F, "payload_type"))
+
     @property
     def sequence_number(self):
         """0..65535."""
         return self._view.seq
+
+    @sequence_number.setter
+    def sequence_number(self, value):
+        self._check_writable()
+        rtp_set_seq(&self._view, <uint16_t>checked(value, 0xFFFF, "sequence_number"))
 
     @property
     def timestamp(self):
         """RTP clock units, 32 bits."""
         return self._view.timestamp
 
+    @timestamp.setter
+    def timestamp(self, value):
+        self._check_writable()
+        rtp_set_timestamp(&self._view, checked(value, 0xFFFFFFFF, "timestamp"))
+
     @property
     def ssrc(self):
         """Synchronisation source, 32 bits."""
         return self._view.ssrc
 
+    @ssrc.setter
+    def ssrc(self, value):
+        self._check_writable()
+        rtp_set_ssrc(&self._view, checked(value, 0xFFFFFFFF, "ssrc"))
+
     @property
     def csrc(self):
-        """Contributing sources."""
-        return tuple(read_u32(self._view.data + HEADER_SIZE + 4 * i) for i in range(self._view.csrc_count))
+        """Contributing sources, a tuple of up to 15. Setting takes as many as there are."""
+        cdef int i
+        return tuple([read_u32(self._view.data + HEADER_SIZE + 4 * i) for i in range(self._view.csrc_count)])
+
+    @csrc.setter
+    def csrc(self, value):
+        cdef list sources = [checked(source, 0xFFFFFFFF, "csrc") for source in value]
+        cdef int i
+        self._check_writable()
+        if len(sources) != self._view.csrc_count:
+            raise ValueError(f"the packet has room for {self._view.csrc_count} contributing sources")
+        for i in range(self._view.csrc_count):
+            write_u32(self._view.data + HEADER_SIZE + 4 * i, <uint32_t>sources[i])
 
     @property
     def extension_profile(self):
-        """0 none, 0xBEDE one-byte elements, 0x1000..0x100F two-byte elements, else opaque."""
+        """0xBEDE: one-byte elements; 0x1000..0x100F: two-byte elements; else opaque; 0 without an extension block."""
         return self._view.extension_profile
 
     @property
+    def extension_data(self):
+        """The extension block behind its four bytes of header, as on the wire."""
+        return slice_of(&self._view, self._view.extension_offset, self._view.extension_size)
+
+    @property
     def extensions(self):
-        """Header extension elements: value by id (RFC 8285). Empty for an opaque profile."""
-        return read_elements(&self._view)
+        """A new dict: value by element id, in the order of the wire (RFC 8285). Of two with one id the first counts.
+
+        Empty for an opaque profile.
+        """
+        cdef dict elements = {}
+        cdef ExtensionElement element
+        element.next_offset = 0
+        while rtp_next_extension(&self._view, &element):
+            elements.setdefault(element.element_id, bytes_of(element.value, element.size))
+        return elements
+
+    def get_extension(self, int element_id, /):
+        """Value of the element with that id (1..255); None when it is absent."""
+        cdef int size
+        cdef const uint8_t *value = rtp_extension(&self._view, element_id, &size)
+        return None if value == NULL else bytes_of(value, size)
+
+    def set_extension(self, int element_id, value, /):
+        """Rewrite an element's value in place; the new one has the old one's size.
+
+        Raises:
+            KeyError: there is no such element.
+            ValueError: the sizes differ.
+        """
+        cdef int size
+        cdef bytes content = bytes(value)
+        cdef const uint8_t *room = rtp_extension(&self._view, element_id, &size)
+        self._check_writable()
+        if room == NULL:
+            raise KeyError(element_id)
+        if size != len(content):
+            raise ValueError(f"header extension {element_id} has {size} bytes")
+        memcpy(<uint8_t *>room, PyBytes_AS_STRING(content), size)
+
+    def renumber_extensions(self, new_ids, /):
+        """Give elements other ids, in place: {old: new}. New id 0 takes an element out; ids not named stay.
+
+        Raises:
+            ValueError: an id is outside of 0..255, or above 14 in a packet of the one-byte form; nothing was changed.
+        """
+        cdef uint8_t table[256]
+        cdef int i
+        self._check_writable()
+        for i in range(256):
+            table[i] = <uint8_t>i
+        for old, new in new_ids.items():
+            table[<int>checked(old, 255, "header extension id")] = <uint8_t>checked(new, 255, "header extension id")
+        if not rtp_renumber_extensions(&self._view, table):
+            raise ValueError("the one-byte form has ids 1..14")
 
     @property
     def payload(self):
         """Without padding."""
-        return self._data[self._view.payload_offset:self._view.payload_offset + self._view.payload_size]
+        return slice_of(&self._view, self._view.payload_offset, self._view.payload_size)
 
     @property
     def payload_offset(self):
@@ -261,209 +457,50 @@ cdef class RtpHeader:
         """Bytes of padding, its count included; 0 when there is none."""
         return self._view.padding_size
 
+    def __len__(self):
+        return self._view.size
+
     def __bytes__(self):
-        return self._data
+        return slice_of(&self._view, 0, self._view.size) if self._data is None else self._data
 
     def __repr__(self):
-        return (f"RtpHeader(payload_type={self._view.payload_type}, sequence_number={self._view.seq}, "
-                f"timestamp={self._view.timestamp}, ssrc={self._view.ssrc}, payload={self._view.payload_size} bytes)")
+        return (f"RtpHeader(payload_type={self._view.payload_type}, marker={bool(self._view.marker)}, "
+                f"sequence_number={self._view.seq}, timestamp={self._view.timestamp}, ssrc={self._view.ssrc}, "
+                f"payload_size={self._view.payload_size})")
 
 
-cdef dict read_elements(const RtpView *view):
-    cdef dict elements = {}
-    cdef const char *data = <const char *>view.data
-    cdef int i, at, end
-    for i in range(1, 15):
-        if view.located & (1 << i):
-            elements[i] = data[view.element_offset[i]:view.element_offset[i] + view.element_size[i]]
-    if view.extension_profile & 0xFFF0 == TWO_BYTE:
-        at = view.extension_offset
-        end = at + view.extension_size
-        while at + 1 < end:
-            if view.data[at] == 0:
-                at += 1
-                continue
-            if at + 2 + view.data[at + 1] > end:
-                break
-            if view.data[at] > 14:
-                elements.setdefault(view.data[at], data[at + 2:at + 2 + view.data[at + 1]])
-            at += 2 + view.data[at + 1]
-    return elements
+cdef inline bytes slice_of(const RtpView *view, Py_ssize_t offset, Py_ssize_t size):
+    # a header that `parse` did not make has no memory
+    return b"" if view.data == NULL else bytes_of(view.data + offset, size)
 
 
-def parse(data):
-    """Read an RTP packet.
-
-    Args:
-        data: bytes of one packet, decrypted.
-
-    Raises:
-        ValueError: it is no RTP packet; the text says why.
-    """
-    cdef RtpHeader header = RtpHeader.__new__(RtpHeader)
-    cdef int result
-    header._data = data if type(data) is bytes else bytes(data)
-    result = rtp_parse(&header._view, <uint8_t *>PyBytes_AS_STRING(header._data), PyBytes_GET_SIZE(header._data))
-    if result < 0:
-        raise ValueError(REASONS[-result])
-    return header
+cdef inline bytes bytes_of(const uint8_t *data, Py_ssize_t size):
+    return PyBytes_FromStringAndSize(<const char *>data, size)
 
 
-def build(*, int payload_type, int sequence_number, uint32_t timestamp, uint32_t ssrc, bint marker=False,
-          payload=b"", dict extensions=None, csrc=(), int padding_size=0):
-    """The bytes of an RTP packet.
-
-    Args:
-        payload_type: 0..127.
-        sequence_number: 0..65535.
-        extensions: value by id; the two-byte form is taken when an id is above 14 or a value not 1..16 bytes long.
-        csrc: at most 15 contributing sources.
-        padding_size: bytes of padding behind the payload, 0..255.
-
-    Raises:
-        ValueError: a field is out of range, or an extension fits neither form.
-    """
-    cdef uint8_t head[2048]
-    cdef ExtensionWriter writer
-    cdef bytes value
-    cdef bint two_byte
-    cdef int size = HEADER_SIZE
-    if not (0 <= payload_type < 128 and 0 <= sequence_number < 65536 and 0 <= padding_size < 256 and len(csrc) < 16):
-        raise ValueError("an RTP header field is out of range")
-    rtp_write_header(head, sizeof(head), marker, payload_type, <uint16_t>sequence_number, timestamp, ssrc)
-    extensions = extensions or {}
-    two_byte = any(i > 14 or not 0 < len(v) < 17 for i, v in extensions.items())
-    extension_writer_init(&writer, head, sizeof(head), two_byte)
-    for element_id, item in extensions.items():
-        value = bytes(item)
-        if not extension_writer_add(&writer, element_id, <const uint8_t *><const char *>value, <int>len(value)):
-            raise ValueError(f"header extension {element_id} of {len(value)} bytes cannot be written")
-    size += extension_writer_finish(&writer)
-    head[0] |= <uint8_t>(len(csrc) | (0x20 if padding_size else 0))
-    sources = b"".join(source.to_bytes(4, "big") for source in csrc)
-    padding = bytes(padding_size - 1) + bytes((padding_size,)) if padding_size else b""
-    return (<char *>head)[:HEADER_SIZE] + sources + (<char *>head)[HEADER_SIZE:size] + bytes(payload) + padding
+cdef inline uint32_t checked(object value, uint32_t largest, str name) except? 0xFFFFFFFF:
+    if not 0 <= value <= largest:
+        raise ValueError(f"{name} must be 0..{largest}")
+    return <uint32_t>value
 
 
-BATCH_DTYPE = numpy.dtype([
-    ("offset", "<u8"),             # of the packet, in the buffer
-    ("size", "<u4"),
-    ("status", "<i4"),             # 0, or a negative Drop code: then the other fields mean nothing
-    ("timestamp", "<u4"),
-    ("ssrc", "<u4"),
-    ("sequence_number", "<u2"),
-    ("payload_offset", "<u2"),
-    ("payload_size", "<u2"),
-    ("padding_size", "<u2"),
-    ("extension_profile", "<u2"),
-    ("extension_offset", "<u2"),
-    ("extension_size", "<u2"),
-    ("located", "<u2"),            # bit i: the element with id i is there
-    ("element_offset", "<u2", (15,)),
-    ("element_size", "u1", (15,)),
-    ("payload_type", "u1"),
-    ("csrc_count", "u1"),
-    ("marker", "u1"),
-])
+cdef str reason_of(int drop):
+    if drop == DROP_RTP_SHORT:
+        return "RTP packet is truncated"
+    if drop == DROP_RTP_VERSION:
+        return "RTP version is not 2"
+    if drop == DROP_RTP_EXTENSION:
+        return "RTP header extension is truncated"
+    if drop == DROP_RTP_PADDING:
+        return "RTP padding length is invalid"
+    return "RTP packet is larger than 65535 bytes"
 
 
-cdef packed struct BatchRow:
-    uint64_t offset
-    uint32_t size
-    int32_t status
-    uint32_t timestamp
-    uint32_t ssrc
-    uint16_t seq
-    uint16_t payload_offset
-    uint16_t payload_size
-    uint16_t padding_size
-    uint16_t extension_profile
-    uint16_t extension_offset
-    uint16_t extension_size
-    uint16_t located
-    uint16_t element_offset[15]
-    uint8_t element_size[15]
-    uint8_t payload_type
-    uint8_t csrc_count
-    uint8_t marker
-
-
-def parse_batch(buffer, offsets):
-    """Parse many packets that stand one behind the other in a buffer.
-
-    Args:
-        buffer: bytes-like.
-        offsets: n + 1 rising positions: packet i is buffer[offsets[i]:offsets[i + 1]].
-
-    Returns:
-        A structured array of n rows (`BATCH_DTYPE`); a row whose `status` is negative is no RTP packet.
-
-    Raises:
-        ValueError: offsets that fall, or lie outside of the buffer.
-    """
-    cdef const int64_t[::1] positions = numpy.ascontiguousarray(offsets, dtype=numpy.int64)
-    cdef Py_ssize_t count = positions.shape[0] - 1
+def kind_of_datagram(data, /):
+    """"stun", "dtls", "rtp", "rtcp" or "unknown", by the first two bytes (RFC 7983, RFC 5761)."""
     cdef Py_buffer memory
-    cdef Py_ssize_t i
-    cdef BatchRow[::1] view
-    cdef bint orderly = True
-    if count < 0:
-        raise ValueError("offsets need at least one position")
-    rows = numpy.empty(count, dtype=BATCH_DTYPE)
-    if count == 0:
-        return rows
-    view = rows
-    PyObject_GetBuffer(buffer, &memory, PyBUF_SIMPLE)
-    try:
-        with nogil:
-            orderly = positions[0] >= 0 and positions[count] <= memory.len
-            for i in range(count):
-                if positions[i + 1] < positions[i]:
-                    orderly = False
-                    break
-            if orderly:
-                for i in range(count):
-                    fill_row(&view[i], <uint8_t *>memory.buf, positions[i], positions[i + 1])
-    finally:
-        PyBuffer_Release(&memory)
-    if not orderly:
-        raise ValueError("offsets must rise and lie within the buffer")
-    return rows
-
-
-cdef inline void fill_row(BatchRow *row, uint8_t *data, int64_t start, int64_t end) noexcept nogil:
-    cdef RtpView view
-    cdef int i
-    row.offset = <uint64_t>start
-    row.size = <uint32_t>(end - start)
-    row.status = rtp_parse(&view, data + start, end - start)
-    if row.status < 0:
-        return
-    row.timestamp = view.timestamp
-    row.ssrc = view.ssrc
-    row.seq = view.seq
-    row.payload_offset = view.payload_offset
-    row.payload_size = view.payload_size
-    row.padding_size = view.padding_size
-    row.extension_profile = view.extension_profile
-    row.extension_offset = view.extension_offset
-    row.extension_size = view.extension_size
-    row.located = view.located
-    for i in range(15):
-        row.element_offset[i] = view.element_offset[i] if view.located & (1 << i) else 0
-        row.element_size[i] = view.element_size[i] if view.located & (1 << i) else 0
-    row.payload_type = view.payload_type
-    row.csrc_count = view.csrc_count
-    row.marker = view.marker
-
-
-def unwrap_sequence_number(int64_t newest, int sequence_number):
-    """The number nearest to `newest` (an unwrapped one) whose low 16 bits are `sequence_number`."""
-    return seq_unwrap(newest, <uint16_t>(sequence_number & 0xFFFF))
-
-
-def kind_of_datagram(data):
-    """ "stun", "dtls", "rtp", "rtcp" or "unknown", by the first two bytes (RFC 7983, RFC 5761)."""
-    cdef bytes head = bytes(data[:2])
-    return ("unknown", "stun", "dtls", "rtp", "rtcp")[
-        <int>packet_kind(<const uint8_t *><const char *>head, <Py_ssize_t>len(head))]
+    cdef int kind
+    PyObject_GetBuffer(data, &memory, PyBUF_SIMPLE)
+    kind = packet_kind(<const uint8_t *>memory.buf, memory.len)
+    PyBuffer_Release(&memory)
+    return ("unknown", "stun", "dtls", "rtp", "rtcp")[kind]
