@@ -1,0 +1,168 @@
+"""Workers, routers, transports, producers and consumers, as a service calls them."""
+
+import asyncio
+
+import pytest
+
+from mediarouter import (
+    DtlsFingerprint,
+    DtlsParameters,
+    IceParameters,
+    InvalidStateError,
+    NegotiationError,
+    RtpCapabilities,
+    UnsupportedError,
+    Worker,
+)
+from mediarouter.parameters import RtpCodecParameters, RtpEncodingParameters, RtpParameters
+from tests.e2e.test_light_clients import CAPABILITIES, OPUS, VP8
+
+FINGERPRINT = DtlsFingerprint("sha-256", ":".join(["AB"] * 32))
+
+
+def run(scenario):
+    """With a worker and a router."""
+
+    async def main():
+        async with await Worker.create() as worker:
+            await scenario(worker, await worker.create_router())
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("listen", ["nonsense", "127.0.0.1", "127.0.0.1:x", "127.0.0.1:70000", [], ["127.0.0.1:0"] * 9])
+def test_malformed_addresses_are_a_callers_mistake(listen):
+    with pytest.raises(ValueError):
+        asyncio.run(Worker.create(listen=listen))
+
+
+def test_an_address_in_use_says_so_and_leaks_nothing():
+    async def scenario(worker, router):
+        with pytest.raises(OSError):
+            await Worker.create(listen=["127.0.0.1:0", f"127.0.0.1:{worker.port}"])
+
+    run(scenario)
+
+
+def test_announced_addresses_are_told_to_clients():
+    async def main():
+        async with await Worker.create(listen=["0.0.0.0:0", "[::]:0"], announce=["203.0.113.7", "2001:db8::1"]) as worker:
+            router = await worker.create_router()
+            transport = await router.create_webrtc_transport()
+            told = [(c.address, c.protocol, c.port) for c in transport.ice_candidates]
+            ports = dict(worker.listening)
+            assert told == [
+                ("203.0.113.7", "udp", ports["0.0.0.0"]), ("2001:db8::1", "udp", ports["::"]),
+                ("203.0.113.7", "tcp", ports["0.0.0.0"]), ("2001:db8::1", "tcp", ports["::"]),
+            ]
+            priorities = [c.priority for c in transport.ice_candidates]
+            assert priorities == sorted(priorities, reverse=True)
+
+    asyncio.run(main())
+
+
+def test_we_are_the_dtls_server_unless_the_client_insists():
+    async def scenario(worker, router):
+        for theirs, ours in (("auto", "server"), ("client", "server"), ("server", "client")):
+            transport = await router.create_webrtc_transport()
+            assert transport.dtls_parameters.role == "auto"
+            await transport.connect(DtlsParameters((FINGERPRINT,), theirs))
+            assert transport.dtls_parameters.role == ours
+            with pytest.raises(InvalidStateError, match="connected already"):
+                await transport.connect(DtlsParameters((FINGERPRINT,)))
+
+    run(scenario)
+
+
+def test_fingerprints_nobody_can_check_are_refused():
+    async def scenario(worker, router):
+        transport = await router.create_webrtc_transport()
+        with pytest.raises(NegotiationError):
+            await transport.connect(DtlsParameters((DtlsFingerprint("md5", "AA"),)))
+        await transport.connect(DtlsParameters((FINGERPRINT,)), IceParameters("abcd", "x" * 22))
+
+    run(scenario)
+
+
+def test_what_cannot_be_produced_is_refused_with_the_reason():
+    async def scenario(worker, router):
+        transport = await router.create_webrtc_transport()
+        g729 = RtpParameters((RtpCodecParameters("audio/G729", 18, 8000),), "a")
+        with pytest.raises(UnsupportedError, match="G729"):
+            await transport.produce(kind="audio", rtp_parameters=g729)
+        with pytest.raises(NegotiationError, match="is not video"):
+            await transport.produce(kind="video", rtp_parameters=OPUS)
+        await transport.produce(kind="audio", rtp_parameters=OPUS)
+        with pytest.raises(NegotiationError, match="mid"):
+            await transport.produce(kind="audio", rtp_parameters=OPUS)
+        same_ssrc = RtpParameters(OPUS.codecs, "b", encodings=(RtpEncodingParameters(5),))
+        with pytest.raises(NegotiationError, match="SSRC"):
+            await transport.produce(kind="audio", rtp_parameters=same_ssrc)
+        assert len(router.producers) == 1
+
+    run(scenario)
+
+
+def test_what_cannot_be_consumed_is_refused_with_the_reason():
+    async def scenario(worker, router):
+        sending, receiving = await router.create_webrtc_transport(), await router.create_webrtc_transport()
+        producer = await sending.produce(kind="video", rtp_parameters=VP8)
+        assert router.can_consume(producer.id, CAPABILITIES)
+        assert not router.can_consume(producer.id, RtpCapabilities())
+        assert not router.can_consume("nobody", CAPABILITIES)
+        with pytest.raises(InvalidStateError, match="no producer"):
+            await receiving.consume("nobody", rtp_capabilities=CAPABILITIES)
+        with pytest.raises(UnsupportedError, match="VP8"):
+            await receiving.consume(producer.id, rtp_capabilities=RtpCapabilities())
+        consumer = await receiving.consume(producer.id, rtp_capabilities=CAPABILITIES)
+        assert [c.payload_type for c in consumer.rtp_parameters.codecs] == [120, 121]
+        assert consumer.rtp_parameters.rtcp.cname == sending.cname
+
+    run(scenario)
+
+
+def test_a_consumers_settings_are_checked_and_kept():
+    async def scenario(worker, router):
+        sending, receiving = await router.create_webrtc_transport(), await router.create_webrtc_transport()
+        producer = await sending.produce(kind="video", rtp_parameters=VP8)
+        consumer = await receiving.consume(producer.id, rtp_capabilities=CAPABILITIES, paused=True)
+        assert consumer.paused and consumer.preferred_layers == (None, None) and consumer.current_layers is None
+        await consumer.resume()
+        await consumer.set_preferred_layers(1, 2)
+        assert consumer.preferred_layers == (1, 2)
+        for wrong in ((4, 0), (-1, 0), (0, 8)):
+            with pytest.raises(ValueError):
+                await consumer.set_preferred_layers(*wrong)
+        for wrong in (0, 256):
+            with pytest.raises(ValueError):
+                await consumer.set_priority(wrong)
+        await consumer.set_priority(255)
+        await consumer.request_key_frame()
+        assert consumer.priority == 255 and consumer.preferred_layers == (1, 2)
+        heard = []
+        consumer.on("producer_pause", lambda: heard.append("pause"))
+        consumer.on("producer_resume", lambda: heard.append("resume"))
+        await producer.pause()
+        await producer.pause()
+        assert consumer.producer_paused and not consumer.paused
+        await producer.resume()
+        assert heard == ["pause", "resume"]
+        assert consumer.stats()["packets"] == 0 and producer.stats()[0]["packets"] == 0
+
+    run(scenario)
+
+
+def test_closing_a_transport_closes_what_hangs_on_it_and_others_hear_of_it():
+    async def scenario(worker, router):
+        sending, receiving = await router.create_webrtc_transport(), await router.create_webrtc_transport()
+        producer = await sending.produce(kind="audio", rtp_parameters=OPUS)
+        consumer = await receiving.consume(producer.id, rtp_capabilities=CAPABILITIES)
+        heard = []
+        consumer.on("producer_close", lambda: heard.append("gone"))
+        sending.close()
+        assert heard == ["gone"] and consumer.closed and producer.closed
+        assert not router.producers and not receiving.consumers
+        assert list(router.transports.values()) == [receiving]
+        assert not worker._receivers.keys() - {("transport", receiving._handle)}
+
+    run(scenario)
