@@ -16,14 +16,44 @@ SOURCES = sorted(p for p in PACKAGE.rglob("*") if p.suffix in (".py", ".pyx", ".
 LAYERS = {
     0: ["errors", "parameters", "_drop", "_address", "events"],
     1: [
-        "_rtp", "_rtp_batch", "_rtp_build", "_rtp_header", "rtp", "header_extensions", "capture", "_rtcp", "rtcp",
-        "_transport_feedback", "_srtp", "_srtp_backend", "_srtp_fanout", "_srtp_ipsecmb", "_srtp_libsrtp", "srtp",
-        "sdes", "_sha1", "_stun", "codecs", "_lookup", "_events", "sdp",
+        "_rtp",
+        "_rtp_batch",
+        "_rtp_build",
+        "_rtp_header",
+        "rtp",
+        "header_extensions",
+        "capture",
+        "_rtcp",
+        "rtcp",
+        "_transport_feedback",
+        "_srtp",
+        "_srtp_backend",
+        "_srtp_fanout",
+        "_srtp_ipsecmb",
+        "_srtp_libsrtp",
+        "srtp",
+        "sdes",
+        "_sha1",
+        "_stun",
+        "codecs",
+        "_lookup",
+        "_events",
+        "sdp",
     ],
     2: ["_recv_stream", "_send_stream", "_cache", "_layers", "_timers", "_ice", "congestion"],
     3: [
-        "_plane", "_egress", "_key_frames", "_forward", "_feedback", "_reports", "_ingress", "consumer", "producer",
-        "ortc", "router", "transports",
+        "_plane",
+        "_egress",
+        "_key_frames",
+        "_forward",
+        "_feedback",
+        "_reports",
+        "_ingress",
+        "consumer",
+        "producer",
+        "ortc",
+        "router",
+        "transports",
     ],
     4: ["_udp", "_tcp", "_loop", "_engine", "net"],
     5: ["web", "cli", "__init__"],
@@ -139,7 +169,9 @@ def test_rooms_are_small(path):
 @pytest.mark.parametrize("path", [p for p in SOURCES if p.suffix in (".pyx", ".pxd")], ids=lambda p: p.name)
 def test_every_c_function_states_its_contract(path):
     text = re.sub(r"\n\s+(?=[^\n]*\)\s*(noexcept|except|nogil|:|$))", " ", path.read_text())
-    for match in re.finditer(r"^( *)cdef (?!enum|struct|class|extern|packed|union)([^\n=(]*\w)\(([^)]*)\)([^\n]*)", text, re.MULTILINE):
+    for match in re.finditer(
+        r"^( *)cdef (?!enum|struct|class|extern|packed|union)([^\n=(]*\w)\(([^)]*)\)([^\n]*)", text, re.MULTILINE
+    ):
         signature, tail = match[2], match[4]
         if "inline" in signature and path.suffix == ".pxd" or match[1]:
             if not match[1]:
@@ -161,15 +193,32 @@ def test_every_compiled_module_has_a_stub(path):
 
 # Rooms of the engine that only work together are tested together.
 TESTED_BY = {
-    "_address": "test_ice.py", "_egress": "test_forward.py", "_feedback": "test_forward.py",
-    "_ingress": "test_ingress.py", "_key_frames": "test_forward.py", "_plane": "test_ingress.py",
-    "_reports": "test_forward.py", "_udp": "test_loop.py", "_tcp": "test_loop.py", "_rtp_batch": "test_rtp.py",
-    "_rtp_build": "test_rtp.py", "_rtp_header": "test_rtp.py", "_transport_feedback": "congestion/test_twcc.py",
-    "transports.base": "net/test_worker.py", "transports.webrtc": "net/test_worker.py", "router": "net/test_worker.py",
-    "producer": "net/test_worker.py", "consumer": "net/test_worker.py", "errors": "net/test_worker.py",
-    "web.app": "web/test_app.py", "web.rooms": "web/test_app.py", "web.whip": "web/test_app.py",
-    "codecs._h264": "codecs/test_codec.py", "codecs._vp9": "codecs/test_codec.py",
-    "codecs._av1": "codecs/test_codec.py", "codecs._vp8": "codecs/test_codec.py",
+    "_address": "test_ice.py",
+    "_egress": "test_forward.py",
+    "_feedback": "test_forward.py",
+    "_ingress": "test_ingress.py",
+    "_key_frames": "test_forward.py",
+    "_plane": "test_ingress.py",
+    "_reports": "test_forward.py",
+    "_udp": "test_loop.py",
+    "_tcp": "test_loop.py",
+    "_rtp_batch": "test_rtp.py",
+    "_rtp_build": "test_rtp.py",
+    "_rtp_header": "test_rtp.py",
+    "_transport_feedback": "congestion/test_twcc.py",
+    "transports.base": "net/test_worker.py",
+    "transports.webrtc": "net/test_worker.py",
+    "router": "net/test_worker.py",
+    "producer": "net/test_worker.py",
+    "consumer": "net/test_worker.py",
+    "errors": "net/test_worker.py",
+    "web.app": "web/test_app.py",
+    "web.rooms": "web/test_app.py",
+    "web.whip": "web/test_app.py",
+    "codecs._h264": "codecs/test_codec.py",
+    "codecs._vp9": "codecs/test_codec.py",
+    "codecs._av1": "codecs/test_codec.py",
+    "codecs._vp8": "codecs/test_codec.py",
 }
 
 

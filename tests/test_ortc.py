@@ -64,12 +64,21 @@ def test_the_descriptor_that_hides_vp8_layers_is_not_offered():
         (codec("VP8"), codec("VP9"), False),
         (codec("VP9", **{"profile-id": "0"}), codec("VP9"), True),
         (codec("VP9", **{"profile-id": "2"}), codec("VP9"), False),
-        (codec("H264", **{"profile-level-id": "42e01f", "packetization-mode": 1}),
-         codec("H264", **{"profile-level-id": "42e034", "packetization-mode": "1"}), True),
-        (codec("H264", **{"profile-level-id": "42e01f", "packetization-mode": 1}),
-         codec("H264", **{"profile-level-id": "42e01f"}), False),
-        (codec("H264", **{"profile-level-id": "42e01f", "packetization-mode": 1}),
-         codec("H264", **{"profile-level-id": "42001f", "packetization-mode": 1}), False),
+        (
+            codec("H264", **{"profile-level-id": "42e01f", "packetization-mode": 1}),
+            codec("H264", **{"profile-level-id": "42e034", "packetization-mode": "1"}),
+            True,
+        ),
+        (
+            codec("H264", **{"profile-level-id": "42e01f", "packetization-mode": 1}),
+            codec("H264", **{"profile-level-id": "42e01f"}),
+            False,
+        ),
+        (
+            codec("H264", **{"profile-level-id": "42e01f", "packetization-mode": 1}),
+            codec("H264", **{"profile-level-id": "42001f", "packetization-mode": 1}),
+            False,
+        ),
         (codec("H264", **{"profile-level-id": "zzz"}), codec("H264", **{"profile-level-id": "42e01f"}), False),
         (codec("VP9", **{"profile-id": "x"}), codec("VP9"), False),
     ],
@@ -87,8 +96,11 @@ def test_profiles_tell_streams_apart(a, b, same):
         (RtpParameters((codec("VP8"), codec("rtx", 96, apt=96))), NegotiationError, "twice"),
         (vp8(header_extensions=(RtpHeaderExtensionParameters(MID, 15),)), NegotiationError, "id 15"),
         (vp8(header_extensions=(RtpHeaderExtensionParameters(MID, 0),)), NegotiationError, "id 0"),
-        (vp8(header_extensions=(RtpHeaderExtensionParameters(MID, 1), RtpHeaderExtensionParameters(RID, 1))),
-         NegotiationError, "twice"),
+        (
+            vp8(header_extensions=(RtpHeaderExtensionParameters(MID, 1), RtpHeaderExtensionParameters(RID, 1))),
+            NegotiationError,
+            "twice",
+        ),
         (vp8(encodings=(RtpEncodingParameters(rid="q"),)), NegotiationError, "rids"),
         (vp8(encodings=(RtpEncodingParameters(rid="a b"),)), NegotiationError, "malformed"),
         (vp8(encodings=(RtpEncodingParameters(), RtpEncodingParameters())), NegotiationError, "rid or an SSRC"),
@@ -111,14 +123,32 @@ def test_r19_nack_without_rtx_is_said_aloud(caplog):
 
 
 def viewer(payload_type: int = 120, rtx: bool = True) -> RtpCapabilities:
-    codecs = [RtpCodecCapability("video", "video/VP8", 90000, rtcp_feedback=(*NACK, RtcpFeedback("ack", "rpsi")),
-                                 preferred_payload_type=payload_type)]
+    codecs = [
+        RtpCodecCapability(
+            "video",
+            "video/VP8",
+            90000,
+            rtcp_feedback=(*NACK, RtcpFeedback("ack", "rpsi")),
+            preferred_payload_type=payload_type,
+        )
+    ]
     if rtx:
-        codecs.append(RtpCodecCapability("video", "video/rtx", 90000, parameters={"apt": str(payload_type)},
-                                         preferred_payload_type=payload_type + 1))
-    extensions = (RtpHeaderExtension("video", MID, 11), RtpHeaderExtension("video", RID, 12),
-                  RtpHeaderExtension("audio", AUDIO_LEVEL, 3), RtpHeaderExtension("video", "urn:unknown", 4),
-                  RtpHeaderExtension("video", ABS_SEND_TIME, 5, direction="sendonly"))
+        codecs.append(
+            RtpCodecCapability(
+                "video",
+                "video/rtx",
+                90000,
+                parameters={"apt": str(payload_type)},
+                preferred_payload_type=payload_type + 1,
+            )
+        )
+    extensions = (
+        RtpHeaderExtension("video", MID, 11),
+        RtpHeaderExtension("video", RID, 12),
+        RtpHeaderExtension("audio", AUDIO_LEVEL, 3),
+        RtpHeaderExtension("video", "urn:unknown", 4),
+        RtpHeaderExtension("video", ABS_SEND_TIME, 5, direction="sendonly"),
+    )
     return RtpCapabilities(tuple(codecs), extensions)
 
 

@@ -55,7 +55,9 @@ def test_picture_ids_count_what_was_left_out():
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.lists(st.sampled_from(["send", "skip", "lose"]), max_size=120), st.integers(0, 32767), st.integers(0, 1 << 40))
+@given(
+    st.lists(st.sampled_from(["send", "skip", "lose"]), max_size=120), st.integers(0, 32767), st.integers(0, 1 << 40)
+)
 def test_what_was_sent_is_traced_back(script, first_seq, source):
     stream, expected, next_out = SendStreamFace(first_seq), {}, first_seq
     stream.switch(0, source, 0, 0)

@@ -8,7 +8,6 @@ number of the line.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal
 
 from mediarouter.errors import NegotiationError
 from mediarouter.parameters import (
@@ -322,6 +321,3 @@ def read_fingerprints(values: list[str]) -> tuple[DtlsFingerprint, ...]:
             raise NegotiationError(f"a=fingerprint:{value[:40]} is malformed")
         found.append(DtlsFingerprint(algorithm.lower(), digest.strip().upper()))
     return tuple(found)
-
-
-Setup = Literal["actpass", "active", "passive", "holdconn"]

@@ -46,14 +46,18 @@ def test_an_address_in_use_says_so_and_leaks_nothing():
 
 def test_announced_addresses_are_told_to_clients():
     async def main():
-        async with await Worker.create(listen=["0.0.0.0:0", "[::]:0"], announce=["203.0.113.7", "2001:db8::1"]) as worker:
+        async with await Worker.create(
+            listen=["0.0.0.0:0", "[::]:0"], announce=["203.0.113.7", "2001:db8::1"]
+        ) as worker:
             router = await worker.create_router()
             transport = await router.create_webrtc_transport()
             told = [(c.address, c.protocol, c.port) for c in transport.ice_candidates]
             ports = dict(worker.listening)
             assert told == [
-                ("203.0.113.7", "udp", ports["0.0.0.0"]), ("2001:db8::1", "udp", ports["::"]),
-                ("203.0.113.7", "tcp", ports["0.0.0.0"]), ("2001:db8::1", "tcp", ports["::"]),
+                ("203.0.113.7", "udp", ports["0.0.0.0"]),
+                ("2001:db8::1", "udp", ports["::"]),
+                ("203.0.113.7", "tcp", ports["0.0.0.0"]),
+                ("2001:db8::1", "tcp", ports["::"]),
             ]
             priorities = [c.priority for c in transport.ice_candidates]
             assert priorities == sorted(priorities, reverse=True)

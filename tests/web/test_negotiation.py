@@ -102,8 +102,9 @@ def test_a_client_that_insists_on_being_the_server_is_called():
     text = (VECTORS / "chromium-h264.txt").read_text().replace("setup:actpass", "setup:passive")
     offer = read_offer(text, ROUTER)
     assert offer.dtls_parameters.role == "server"
-    client = SimpleNamespace(**{**vars(TRANSPORT), "dtls_parameters": DtlsParameters(
-        TRANSPORT.dtls_parameters.fingerprints, "client")})
+    client = SimpleNamespace(
+        **{**vars(TRANSPORT), "dtls_parameters": DtlsParameters(TRANSPORT.dtls_parameters.fingerprints, "client")}
+    )
     assert SessionDescription.parse(write_answer(offer, client)).media[0].get("setup") == "active"
 
 
@@ -132,7 +133,9 @@ def test_a_truncated_offer_is_refused_or_read(cut):
 
 
 def test_fragments():
-    fragment = read_fragment("a=ice-ufrag:abcd\r\na=ice-pwd:efgh\r\nm=audio 9 x 0\r\na=candidate:1 1 udp 1 1.2.3.4 5 typ host")
+    fragment = read_fragment(
+        "a=ice-ufrag:abcd\r\na=ice-pwd:efgh\r\nm=audio 9 x 0\r\na=candidate:1 1 udp 1 1.2.3.4 5 typ host"
+    )
     assert fragment.ice_parameters == IceParameters("abcd", "efgh") and fragment.candidate_count == 1
     assert read_fragment(write_fragment(TRANSPORT)).candidate_count == 2
     for text in ("", "a=ice-ufrag:x", "nonsense"):
