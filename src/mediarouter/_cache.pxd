@@ -3,8 +3,8 @@
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 
 cdef struct CachedPacket:
-    uint8_t *data                  # a block of the pool, owned by the cache; valid until the next insert
-    int64_t seq                    # unwrapped; -1: empty
+    uint8_t *data                  # a block of the pool, owned by the cache; valid until the next insert. NULL: gone
+    int64_t seq                    # unwrapped, of what is or was here; -1: nothing was
     int64_t arrival_us
     uint16_t size
 
@@ -23,3 +23,6 @@ cdef int packet_cache_insert(PacketCache *cache, int64_t seq, const uint8_t *dat
 # NULL when it is not there (never came, or too old)
 cdef const CachedPacket *packet_cache_find(const PacketCache *cache, int64_t seq, int64_t now_us) noexcept nogil
 cdef void packet_cache_clear(PacketCache *cache) noexcept nogil
+# Give the blocks of packets that are too old back to the pool. Inserting does so too, a few at a time; this is for
+# streams that have fallen silent.
+cdef void packet_cache_expire(PacketCache *cache, int64_t now_us) noexcept nogil

@@ -91,7 +91,8 @@ cdef Timer *timer_poll(TimerWheel *wheel, int64_t now_us) noexcept nogil:
     while wheel.armed:
         tick = next_occupied(wheel)
         if tick > now_tick:
-            break
+            wheel.tick = now_tick  # what lies between is empty
+            return NULL
         wheel.tick = tick
         timer = wheel.slots[tick & (SLOTS - 1)]
         while timer != NULL:
