@@ -5,19 +5,23 @@ from mediarouter._rtcp cimport ReportBlock, SenderInfo
 
 cdef struct NackItem:
     int64_t seq                    # unwrapped
-    int64_t send_at_us
+    int64_t missed_at_us           # when the gap was seen
+    int64_t asked_at_us            # last
+    int64_t send_at_us             # when to ask next
     uint8_t tries
 
 cdef struct NackList:              # what is missing; sorted by seq
     NackItem *items
     int count
     int capacity
+    int64_t earliest_us            # no item is due before; means something while count or given_up is set
+    bint given_up                  # more was missing than can be asked for
 
 cdef struct RecvStream:
     uint32_t ssrc
     uint32_t clock_rate
     int64_t newest_seq             # unwrapped; -1 before the first packet
-    int64_t first_seq
+    int64_t first_seq              # newest - first + 1 packets were expected; a jump moves it along
     int64_t packets                # received, duplicates not counted, recovered ones counted
     int64_t bytes                  # payload bytes of these
     int64_t recovered              # of them, those that came by RTX
@@ -25,6 +29,7 @@ cdef struct RecvStream:
     int64_t received_prior
     uint32_t jitter_q4             # RTP clock units, 4 fractional bits (RFC 3550 A.8)
     uint32_t last_transit
+    bint has_transit
     uint32_t newest_timestamp
     int64_t newest_arrival_us
     # sender report
@@ -34,7 +39,7 @@ cdef struct RecvStream:
     # NACK
     bint nack_enabled
     NackList nacks
-    int64_t rtt_us                 # of the publisher; 100 ms until known
+    int64_t rtt_us                 # to the publisher, by the answers to our NACKs; 100 ms until known
     int64_t reorder_us             # how late reordered packets come: the first request waits so long
     int64_t jump_seq               # where a jump landed; -1 none: a second packet behind it makes it true
     uint64_t nacks_sent            # sequence numbers asked for, repeats counted
@@ -51,7 +56,7 @@ cdef int recv_stream_handle_packet(RecvStream *stream, uint16_t seq, uint32_t ti
                                    bint recovered, int64_t now_us, int64_t *unwrapped) noexcept nogil
 cdef void recv_stream_handle_sender_report(RecvStream *stream, const SenderInfo *info, int64_t now_us) noexcept nogil
 cdef void recv_stream_report(RecvStream *stream, ReportBlock *block, int64_t now_us) noexcept nogil
-# When the next NACK is due; -1: none
+# When the next NACK is due; -1: none is. Never later than the truth; earlier when what was due first has come meanwhile.
 cdef int64_t recv_stream_nack_deadline_us(const RecvStream *stream) noexcept nogil
 # Sequence numbers to ask for now, ascending; how many. *give_up: something is lost for good, ask for a key frame.
 cdef int recv_stream_poll_nacks(RecvStream *stream, int64_t now_us, uint16_t *seqs, int capacity,

@@ -15,6 +15,8 @@ cdef enum:
     DEFAULT_REORDER_US = 10000
     MAX_REORDER_US = 20000
     MIN_RETRY_US = 20000
+    MAX_RTT_US = 1000000
+    MAX_JITTER_S = 10              # a larger change of transit is another clock, not jitter
     MAX_TRIES = 10
     MAX_NACKS = 1000
     MAX_NACK_AGE = 10000           # packets behind the newest
@@ -39,36 +41,23 @@ cdef void recv_stream_release(RecvStream *stream) noexcept nogil:
 
 cdef int recv_stream_handle_packet(RecvStream *stream, uint16_t seq, uint32_t timestamp, int payload_size,
                                    bint recovered, int64_t now_us, int64_t *unwrapped) noexcept nogil:
-    cdef int64_t number, step
+    cdef int64_t number = 0
     cdef int outcome = RECV_NEW
     if stream.newest_seq < 0:
-        begin(stream, FIRST_CYCLE + seq)
-        number = stream.newest_seq
+        number = FIRST_CYCLE + seq
+        stream.newest_seq = number
+        stream.first_seq = number
     else:
-        number = seq_unwrap(stream.newest_seq, seq)
-        step = number - stream.newest_seq
-        if step > MAX_DROPOUT or step < -MAX_MISORDER:
-            if stream.jump_seq < 0 or <uint16_t>(stream.jump_seq + 1) != seq:
-                stream.jump_seq = seq
-                return DROP_RTP_TOO_OLD
-            # two in a row: the source really went there. Numbers go on upwards, so that nothing of before is met again.
-            number = stream.newest_seq + 1 + <uint16_t>(seq - <uint16_t>(stream.newest_seq + 1))
-            begin(stream, number)
-            outcome = RECV_RESET
-        elif step > 0:
-            if stream.nack_enabled and step > 1:
-                note_missing(stream, stream.newest_seq + 1, number, now_us)
-            stream.newest_seq = number
-        else:
-            outcome = RECV_LATE
-            note_late(stream, number, recovered, now_us)
-    stream.jump_seq = -1
+        outcome = place(stream, seq, recovered, now_us, &number)
+        if outcome < 0:
+            return outcome
     unwrapped[0] = number
     stream.packets += 1
     stream.bytes += payload_size
     if recovered:
         stream.recovered += 1
     else:
+        stream.jump_seq = -1
         update_jitter(stream, timestamp, now_us)
     if outcome != RECV_LATE:
         stream.newest_timestamp = timestamp
@@ -76,27 +65,61 @@ cdef int recv_stream_handle_packet(RecvStream *stream, uint16_t seq, uint32_t ti
     return outcome
 
 
-cdef void begin(RecvStream *stream, int64_t number) noexcept nogil:
+cdef int place(RecvStream *stream, uint16_t seq, bint recovered, int64_t now_us, int64_t *unwrapped) noexcept nogil:
+    cdef int64_t number = seq_unwrap(stream.newest_seq, seq)
+    cdef int64_t step = number - stream.newest_seq
+    cdef int at = -1
+    if step <= 0:
+        at = find_nack(&stream.nacks, number)
+    if step > MAX_DROPOUT or step < -MAX_MISORDER:
+        # a retransmission proves no jump; but one that was asked for is welcome however late it comes
+        if recovered and at < 0:
+            return DROP_RTP_TOO_OLD
+        if not recovered:
+            if stream.jump_seq < 0 or <uint16_t>(stream.jump_seq + 1) != seq:
+                stream.jump_seq = seq
+                return DROP_RTP_TOO_OLD
+            # two in a row: the source really went there
+            unwrapped[0] = begin_anew(stream, seq, now_us)
+            return RECV_RESET
+    unwrapped[0] = number
+    if step > 0:
+        if stream.nack_enabled and step > 1:
+            note_missing(stream, stream.newest_seq + 1, number, now_us + stream.reorder_us, now_us)
+        stream.newest_seq = number
+        return RECV_NEW
+    if at >= 0:
+        learn_from(stream, &stream.nacks.items[at], recovered, now_us)
+        remove_nack(&stream.nacks, at)
+    return RECV_LATE
+
+
+cdef int64_t begin_anew(RecvStream *stream, uint16_t seq, int64_t now_us) noexcept nogil:
+    # Numbers go on upwards, so that nothing of before is met again, and the counts go on as if nothing lay between. The
+    # packet before this one was refused, since nobody could know; it is likely the first of a key frame: ask for it.
+    cdef int64_t number = stream.newest_seq + 1 + <uint16_t>(seq - <uint16_t>(stream.newest_seq + 1))
+    stream.first_seq += number - 2 - stream.newest_seq
     stream.newest_seq = number
-    stream.first_seq = number
-    stream.packets = 0
-    stream.expected_prior = 0
-    stream.received_prior = 0
-    stream.nacks.count = 0
-    stream.last_transit = 0
-    stream.jitter_q4 = 0
+    stream.has_transit = False
+    stream.sr_ntp = 0
+    forget_nacks(&stream.nacks)
+    if stream.nack_enabled:
+        note_missing(stream, number - 1, number, now_us, now_us)
+    return number
 
 
 cdef void update_jitter(RecvStream *stream, uint32_t timestamp, int64_t now_us) noexcept nogil:
-    # RFC 3550 A.8, on the stream's own clock
-    cdef uint32_t arrival = <uint32_t>(now_us * <int64_t>stream.clock_rate // 1000000)
+    # RFC 3550 A.8, on the stream's own clock; seconds apart, so that no clock reading overflows
+    cdef uint32_t arrival = <uint32_t>(now_us // 1000000 * <int64_t>stream.clock_rate +
+                                       now_us % 1000000 * <int64_t>stream.clock_rate // 1000000)
     cdef uint32_t transit = arrival - timestamp
     cdef int32_t change = <int32_t>(transit - stream.last_transit)
-    if stream.packets > 1:
+    if stream.has_transit:
         change = -change if change < 0 else change
-        if change < <int32_t>(10 * stream.clock_rate):
+        if 0 <= change < <int32_t>(MAX_JITTER_S * stream.clock_rate):
             stream.jitter_q4 += <uint32_t>change - ((stream.jitter_q4 + 8) >> 4)
     stream.last_transit = transit
+    stream.has_transit = True
 
 
 cdef void recv_stream_handle_sender_report(RecvStream *stream, const SenderInfo *info, int64_t now_us) noexcept nogil:
@@ -142,26 +165,40 @@ cdef uint32_t recv_stream_timestamp_at(const RecvStream *stream, uint64_t ntp) n
 
 # ---- NACK
 
-cdef void note_missing(RecvStream *stream, int64_t first, int64_t end, int64_t now_us) noexcept nogil:
+cdef void note_missing(RecvStream *stream, int64_t first, int64_t end, int64_t send_at_us,
+                       int64_t now_us) noexcept nogil:
+    # numbers from first to end - 1, all above those in the list
     cdef NackList *nacks = &stream.nacks
     cdef NackItem *items
     cdef int64_t seq
     cdef int wanted = <int>(nacks.count + end - first)
     if wanted > MAX_NACKS:
-        nacks.count = MAX_NACKS + 1      # recv_stream_poll_nacks gives up
+        # not repaired one by one any more: only a key frame helps
+        forget_nacks(nacks)
+        nacks.given_up = True
+        nacks.earliest_us = now_us
         return
     if wanted > nacks.capacity:
-        items = <NackItem *>realloc(nacks.items, (wanted + 32) * sizeof(NackItem))
+        items = <NackItem *>realloc(nacks.items, <size_t>(wanted + 32) * sizeof(NackItem))
         if items == NULL:
             return
         nacks.items = items
         nacks.capacity = wanted + 32
+    if (nacks.count == 0 and not nacks.given_up) or send_at_us < nacks.earliest_us:
+        nacks.earliest_us = send_at_us
     for seq in range(first, end):
         items = &nacks.items[nacks.count]
         items.seq = seq
-        items.send_at_us = now_us + stream.reorder_us
+        items.missed_at_us = now_us
+        items.asked_at_us = 0
+        items.send_at_us = send_at_us
         items.tries = 0
         nacks.count += 1
+
+
+cdef inline void forget_nacks(NackList *nacks) noexcept nogil:
+    nacks.count = 0
+    nacks.given_up = False
 
 
 cdef int find_nack(const NackList *nacks, int64_t seq) noexcept nogil:
@@ -177,47 +214,44 @@ cdef int find_nack(const NackList *nacks, int64_t seq) noexcept nogil:
     return low if low < nacks.count and nacks.items[low].seq == seq else -1
 
 
-cdef void note_late(RecvStream *stream, int64_t seq, bint recovered, int64_t now_us) noexcept nogil:
-    cdef NackList *nacks = &stream.nacks
-    cdef int64_t late_us
-    cdef int at
-    if nacks.count > MAX_NACKS:
-        return
-    at = find_nack(nacks, seq)
-    if at < 0:
-        return
-    if not recovered:
-        # merely reordered: remember how late such packets come
-        late_us = now_us - (nacks.items[at].send_at_us - stream.reorder_us) if nacks.items[at].tries == 0 \
-            else MAX_REORDER_US
-        stream.reorder_us += (min(late_us * 2, MAX_REORDER_US) - stream.reorder_us) // 8
+cdef void remove_nack(NackList *nacks, int at) noexcept nogil:
     nacks.count -= 1
-    memmove(&nacks.items[at], &nacks.items[at + 1], (nacks.count - at) * sizeof(NackItem))
+    memmove(&nacks.items[at], &nacks.items[at + 1], <size_t>(nacks.count - at) * sizeof(NackItem))
+
+
+cdef void learn_from(RecvStream *stream, const NackItem *item, bint recovered, int64_t now_us) noexcept nogil:
+    cdef int64_t sample_us
+    if recovered:
+        if item.tries:
+            # it was truly lost: waiting for it was in vain
+            stream.reorder_us -= stream.reorder_us // 16
+        if item.tries == 1:
+            # asked for once, so this is the answer (RFC 6298 section 3). Up fast and down slowly: a second request that
+            # crosses the answer to the first is waste
+            sample_us = min(max(now_us - item.asked_at_us, 0), MAX_RTT_US)
+            stream.rtt_us += (sample_us - stream.rtt_us) // (2 if sample_us > stream.rtt_us else 8)
+        return
+    sample_us = now_us - item.missed_at_us
+    if sample_us <= MAX_REORDER_US:
+        # merely reordered: wait twice as long as such packets take. What comes later may be a retransmission under the
+        # same SSRC, and says nothing
+        stream.reorder_us += (min(sample_us * 2, MAX_REORDER_US) - stream.reorder_us) // 8
 
 
 cdef int64_t recv_stream_nack_deadline_us(const RecvStream *stream) noexcept nogil:
-    cdef int64_t earliest = -1
-    cdef int i
-    if stream.nacks.count > MAX_NACKS:
-        return 0
-    for i in range(stream.nacks.count):
-        if earliest < 0 or stream.nacks.items[i].send_at_us < earliest:
-            earliest = stream.nacks.items[i].send_at_us
-    return earliest
+    return stream.nacks.earliest_us if stream.nacks.count or stream.nacks.given_up else -1
 
 
 cdef int recv_stream_poll_nacks(RecvStream *stream, int64_t now_us, uint16_t *seqs, int capacity,
                                 bint *give_up) noexcept nogil:
     cdef NackList *nacks = &stream.nacks
     cdef NackItem *item
+    cdef int64_t earliest_us = 0x7FFFFFFFFFFFFFFF
     cdef int i
     cdef int count = 0
     cdef int kept = 0
-    give_up[0] = False
-    if nacks.count > MAX_NACKS:
-        nacks.count = 0
-        give_up[0] = True
-        return 0
+    give_up[0] = nacks.given_up
+    nacks.given_up = False
     for i in range(nacks.count):
         item = &nacks.items[i]
         if item.send_at_us <= now_us and count < capacity:
@@ -227,11 +261,16 @@ cdef int recv_stream_poll_nacks(RecvStream *stream, int64_t now_us, uint16_t *se
             seqs[count] = <uint16_t>item.seq
             count += 1
             item.tries += 1
+            item.asked_at_us = now_us
             item.send_at_us = now_us + max(stream.rtt_us, MIN_RETRY_US)
-        nacks.items[kept] = item[0]
+        if item.send_at_us < earliest_us:
+            earliest_us = item.send_at_us
+        if kept != i:
+            nacks.items[kept] = item[0]
         kept += 1
     nacks.count = kept
-    stream.nacks_sent += count
+    nacks.earliest_us = earliest_us
+    stream.nacks_sent += <uint64_t>count
     return count
 
 
@@ -264,7 +303,27 @@ cdef class RecvStreamFace:
     @property
     def missing(self):
         """Unwrapped numbers that are asked for, or will be."""
-        return [self.stream.nacks.items[i].seq for i in range(min(self.stream.nacks.count, MAX_NACKS))]
+        return [self.stream.nacks.items[i].seq for i in range(self.stream.nacks.count)]
+
+    @property
+    def recovered(self):
+        """Of the packets, those that came by RTX."""
+        return self.stream.recovered
+
+    @property
+    def nacks_sent(self):
+        """Sequence numbers asked for, repeats counted."""
+        return self.stream.nacks_sent
+
+    @property
+    def rtt_us(self):
+        """Round trip to the publisher: 100,000 until an answer to a NACK has told."""
+        return self.stream.rtt_us
+
+    @property
+    def reorder_us(self):
+        """How long the first request for a missing packet waits."""
+        return self.stream.reorder_us
 
     def handle_packet(self, int seq, uint32_t timestamp, int payload_size, int64_t now_us, bint recovered=False):
         """("new", "late" or "reset", unwrapped number), or a negative Drop code."""
@@ -294,11 +353,11 @@ cdef class RecvStreamFace:
         """When `poll_nacks` is due; -1: nothing is missing."""
         return recv_stream_nack_deadline_us(&self.stream)
 
-    def poll_nacks(self, int64_t now_us):
-        """(sequence numbers to ask for now, something was given up)."""
+    def poll_nacks(self, int64_t now_us, int capacity=1024):
+        """(sequence numbers to ask for now, at most `capacity` and 1,024; something was given up)."""
         cdef uint16_t seqs[1024]
         cdef bint give_up = False
-        cdef int count = recv_stream_poll_nacks(&self.stream, now_us, seqs, 1024, &give_up)
+        cdef int count = recv_stream_poll_nacks(&self.stream, now_us, seqs, min(capacity, 1024), &give_up)
         return [seqs[i] for i in range(count)], bool(give_up)
 
     def timestamp_at(self, uint64_t ntp):
