@@ -10,7 +10,8 @@ cdef int av1_parse(PayloadInfo *info, const uint8_t *payload, int size) noexcept
     if size < 2:
         return 1
     info.descriptor_size = 1
-    # Z: the first element goes on from the packet before. N: a coded video sequence, and so a key frame, begins here
+    # Z: the first element goes on from the packet before. N: a coded video sequence, and so a key frame, begins here;
+    # that and Z contradict each other
     info.frame_start = payload[0] & 0x80 == 0
-    info.key_frame = payload[0] & 0x08 != 0
+    info.key_frame = info.frame_start and payload[0] & 0x08 != 0
     return 0

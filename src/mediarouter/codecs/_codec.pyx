@@ -48,6 +48,29 @@ def parse(str mime_type, payload):
     return info
 
 
+def parse_many(str mime_type, list payloads, int times):
+    """Read each payload `times` times without Python between; for measuring.
+
+    Returns:
+        How many of the payloads were understood, counted each time.
+    """
+    cdef const Codec *codec = codec_of(<CodecKind><int>kind_of(mime_type))
+    cdef PayloadInfo info
+    cdef const uint8_t *data
+    cdef int understood = 0
+    cdef int size, _
+    cdef bytes payload
+    if codec.parse == NULL:
+        return 0
+    for payload in payloads:
+        data = <const uint8_t *><const char *>payload
+        size = <int>len(payload)
+        with nogil:
+            for _ in range(times):
+                understood += codec.parse(&info, data, size) == 0
+    return understood
+
+
 def rewrite(str mime_type, payload, int picture_id, int tl0):
     """The payload with another picture id and TL0PICIDX; as it was when the codec has none.
 
