@@ -332,6 +332,29 @@ cdef class RecvStreamFace:
                                                      now_us, &unwrapped)
         return outcome if outcome < 0 else (("new", "late", "reset")[outcome], unwrapped)
 
+    def handle_many(self, int seq, int payload_size, int64_t now_us, int count, int lose):
+        """Handle `count` numbers in a row, 1 ms apart, but for each `lose`-th (0: all), and poll NACKs each 20th.
+
+        No Python runs between; for measuring.
+
+        Returns:
+            (packets taken, the number after the last).
+        """
+        cdef uint16_t seqs[1024]
+        cdef bint give_up = False
+        cdef int64_t unwrapped = 0
+        cdef int taken = 0
+        cdef int i
+        with nogil:
+            for i in range(count):
+                now_us += 1000
+                if lose == 0 or i % lose != lose - 1:
+                    taken += recv_stream_handle_packet(&self.stream, <uint16_t>(seq + i), <uint32_t>(now_us * 9 // 100),
+                                                       payload_size, False, now_us, &unwrapped) >= 0
+                if 0 <= recv_stream_nack_deadline_us(&self.stream) <= now_us and i % 20 == 0:
+                    recv_stream_poll_nacks(&self.stream, now_us, seqs, 1024, &give_up)
+        return taken, (seq + count) % 65536
+
     def handle_sender_report(self, uint64_t ntp, uint32_t rtp_timestamp, int64_t now_us):
         """Take the NTP time (32.32) and timestamp of a sender report."""
         cdef SenderInfo info
