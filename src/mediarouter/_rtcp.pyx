@@ -37,10 +37,10 @@ cdef int rtcp_next(RtcpReader *reader, RtcpView *view) noexcept nogil:
     view.count = data[0] & 0x1F
     view.size = <uint16_t>size
     if data[0] & 0x20:
-        # Only the last packet of a compound is padded (RFC 3550 6.4.1). Transport-wide feedback pads by 1 to 3 bytes,
-        # which is no multiple of four and yet what browsers send.
+        # Only the last packet of a compound should be padded, by a multiple of four (RFC 3550 6.4.1). What browsers
+        # send is transport-wide feedback padded by 1 to 3 bytes, several packets of it in one compound.
         padding = data[size - 1]
-        if size < left or padding == 0 or padding > size - HEADER_SIZE:
+        if padding == 0 or padding > size - HEADER_SIZE:
             return DROP_RTCP_LENGTH
         view.size = <uint16_t>(size - padding)
     reader.position += size

@@ -1,6 +1,7 @@
-# Transport-wide congestion control feedback (draft-holmer-rmcat-transport-wide-cc-extensions-01): what arrived when, as
-# the receiver records and reports it, and as the sender reads it back.
-from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+# Transport-wide congestion control feedback at its receiver: what arrived when, as it is recorded and reported. The
+# format itself, with the reader for the other end, is in mediarouter._transport_feedback; the names are here too.
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
+from mediarouter._transport_feedback cimport TwccFeedback, TwccStatus, twcc_parse
 
 cdef struct TwccRecord              # private to _twcc.pyx
 
@@ -14,20 +15,3 @@ cdef int64_t twcc_record_deadline_us(const TwccRecord *record) noexcept nogil
 # Write one RTCP feedback packet about what is unreported: its bytes, 0 when nothing is left. Call until 0.
 cdef int twcc_record_write(TwccRecord *record, uint8_t *out, int capacity, uint32_t sender_ssrc,
                            uint32_t media_ssrc, int64_t now_us) noexcept nogil
-
-cdef struct TwccStatus:
-    int64_t arrival_us             # receiver's clock, from its reference time; meaningless when not received
-    uint16_t seq
-    bint received
-
-cdef struct TwccFeedback:          # the fixed part
-    uint32_t sender_ssrc
-    uint32_t media_ssrc
-    uint32_t reference_time_64ms   # 24 bits
-    uint16_t base_seq
-    uint16_t status_count
-    uint8_t feedback_count
-
-# `data` is the whole RTCP packet (205, FMT 15). Up to `capacity` statuses; how many, or a Drop code.
-cdef int twcc_parse(const uint8_t *data, int size, TwccFeedback *feedback,
-                    TwccStatus *statuses, int capacity) noexcept nogil
