@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mediarouter import _rtcp
+from mediarouter import _rtcp, rtp
 from tests.virtual import (
     ABS_SEND_TIME,
     AUDIO_LEVEL,
@@ -332,10 +332,8 @@ def test_r8_publishers_are_asked_for_lost_packets_ten_times_at_most():
 
 
 def rtx_of(source: Source, packet: bytes, seq: int) -> bytes:
-    from mediarouter import _rtp
-
-    original = _rtp.parse(packet)
-    return _rtp.build(
+    original = rtp.parse(packet)
+    return rtp.build(
         payload_type=97,
         sequence_number=seq,
         timestamp=original.timestamp,

@@ -19,7 +19,7 @@ LAYERS = {
         "_rtp",
         "_rtp_batch",
         "_rtp_build",
-        "_rtp_header",
+        "_rtp_numbers",
         "rtp",
         "header_extensions",
         "capture",
@@ -202,10 +202,6 @@ TESTED_BY = {
     "_reports": "test_forward.py",
     "_udp": "test_loop.py",
     "_tcp": "test_loop.py",
-    "_rtp_batch": "test_rtp.py",
-    "_rtp_build": "test_rtp.py",
-    "_rtp_header": "test_rtp.py",
-    "_transport_feedback": "congestion/test_twcc.py",
     "transports.base": "net/test_worker.py",
     "transports.webrtc": "net/test_worker.py",
     "router": "net/test_worker.py",
@@ -215,10 +211,7 @@ TESTED_BY = {
     "web.app": "web/test_app.py",
     "web.rooms": "web/test_app.py",
     "web.whip": "web/test_app.py",
-    "codecs._h264": "codecs/test_codec.py",
-    "codecs._vp9": "codecs/test_codec.py",
-    "codecs._av1": "codecs/test_codec.py",
-    "codecs._vp8": "codecs/test_codec.py",
+    "codecs._payload": "codecs/test_codec.py",
 }
 
 

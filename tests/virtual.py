@@ -11,7 +11,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 
-from mediarouter import _rtcp, _rtp
+from mediarouter import _rtcp, rtp
 from mediarouter._engine import Engine, ufrag_prefix
 from mediarouter.srtp import Profile, SrtpSession
 
@@ -68,7 +68,7 @@ def vp8_payload(
 class Received:
     """An RTP packet that a viewer got, decrypted."""
 
-    header: _rtp.RtpHeader
+    header: rtp.RtpHeader
     at_us: int
 
     @property
@@ -121,10 +121,10 @@ class Peer:
 
     def take(self, data: bytes) -> None:
         """What the router sends to this client."""
-        kind = _rtp.kind_of_datagram(data)
-        if kind == "rtp":
-            self.rtp.append(Received(_rtp.parse(self.srtp.unprotect(data)), self.call.now_us))
-        elif kind == "rtcp":
+        kind = rtp.packet_kind(data)
+        if kind is rtp.PacketKind.RTP:
+            self.rtp.append(Received(rtp.parse(self.srtp.unprotect(data)), self.call.now_us))
+        elif kind is rtp.PacketKind.RTCP:
             self.rtcp.extend(_rtcp.walk(self.srtp.unprotect_rtcp(data))[0])
         else:
             self.plain.append(data)
@@ -221,7 +221,7 @@ class Source:
 
     def packet(self, payload: bytes, *, marker: bool = True, extensions: dict[int, bytes] | None = None) -> bytes:
         """The next packet, not sent."""
-        data = _rtp.build(
+        data = rtp.build(
             payload_type=self.payload_type,
             sequence_number=self.seq & 0xFFFF,
             timestamp=self.timestamp & 0xFFFFFFFF,

@@ -1,5 +1,8 @@
+from typing import Self, final
+
+@final
 class PacketCacheFace:
-    def __init__(self, capacity: int, max_age_us: int, block_size: int = ...) -> None: ...
+    def __new__(cls, capacity: int, max_age_us: int, block_size: int = ...) -> Self: ...
     @property
     def pool_bytes(self) -> int: ...
     @property

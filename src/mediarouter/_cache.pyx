@@ -1,5 +1,6 @@
 """The retransmission slab; `_cache.pxd` tells what it keeps."""
 
+cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint16_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
@@ -232,6 +233,7 @@ cdef const CachedPacket *packet_cache_find(const PacketCache *cache, int64_t seq
     return packet
 
 
+@cython.final
 cdef class PacketCacheFace:
     """A PacketCache with a pool of its own, for tests.
 

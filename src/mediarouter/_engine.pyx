@@ -1,7 +1,8 @@
 """The engine as Python sees it: commands in, events and figures out.
 
 One `Engine` is one data plane. `run()` is the thread: it stays in C, without the GIL, until `stop()`. Without a
-thread the same engine is sans-IO: `handle_batch` brings datagrams and time, `poll_transmit` and `poll_timeout` tell what to do.
+thread the same engine is sans-IO: `handle_batch` brings datagrams and time, `poll_transmit` and `poll_timeout` tell
+what to do.
 
 A command takes the plane's mutex, without the GIL, for as long as it writes its table; handles are numbers that find
 nothing once their row is gone.

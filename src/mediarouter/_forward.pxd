@@ -4,7 +4,7 @@ from mediarouter._cache cimport CachedPacket
 from mediarouter._plane cimport Consumer, Encoding, Plane, Producer
 from mediarouter._rtp cimport RtpView
 from mediarouter._send_stream cimport SendRun
-from mediarouter.codecs._codec cimport PayloadInfo
+from mediarouter.codecs._payload cimport PayloadInfo
 
 cdef struct Passage:               # what all consumers of one packet share
     const RtpView *view

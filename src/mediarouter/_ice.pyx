@@ -16,6 +16,7 @@ peer's once a check from there bore our password. Which of them we send to is th
 Consent to send is the peer's checks of the selected pair (RFC 7675), of no other.
 """
 
+cimport cython
 from libc.stdint cimport int8_t, int64_t, uint8_t, uint16_t
 from libc.string cimport memcmp, memcpy, memset
 from mediarouter._address cimport Address, address_equal, address_ip, address_is_ipv4, address_set
@@ -208,6 +209,7 @@ cdef void take_out(IceAgent *agent, int index) noexcept nogil:
 
 # ---- the Python face, for tests
 
+@cython.final
 cdef class IceAgentFace:
     """An IceAgent. Addresses are (ip, port, socket_index, connection), the ip as 4 or 16 bytes; the last two may be
     left out on the way in.

@@ -1,7 +1,7 @@
 """Incoming datagrams: STUN is answered, DTLS goes up to Python, RTP and RTCP are decrypted, placed and passed on."""
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
-from libc.string cimport memcmp, memmove
+from libc.string cimport memcmp, memmove, memset
 from mediarouter._address cimport Address
 from mediarouter._cache cimport packet_cache_find, packet_cache_insert
 from mediarouter._drop cimport (
@@ -332,7 +332,7 @@ cdef struct Labels:                # who a packet says it is (RFC 8852, RFC 9143
 cdef void read_labels(Labels *labels, const Transport *transport, const RtpView *view) noexcept nogil:
     cdef int element_id, kind
     cdef const uint8_t *value
-    labels.mid = labels.rid = labels.repaired_rid = NULL
+    memset(labels, 0, sizeof(Labels))
     for element_id in range(1, 15):
         if not view.located & (1 << element_id):
             continue

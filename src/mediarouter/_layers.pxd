@@ -2,7 +2,7 @@
 # possible now, current what is being sent. Spatial steps happen at key frames of the target, temporal ones at pictures
 # where the codec allows it. Sans-IO.
 from libc.stdint cimport int8_t, int64_t, uint8_t
-from mediarouter.codecs._codec cimport PayloadInfo
+from mediarouter.codecs._payload cimport PayloadInfo
 
 cdef enum:
     LAYER_BEST = 127               # no preference: the best there is

@@ -1,5 +1,6 @@
-from typing import Literal
+from typing import Literal, final
 
+@final
 class LayerSelectorFace:
     @property
     def target(self) -> tuple[int, int]: ...

@@ -1,5 +1,6 @@
 """Layer selection of one consumer; `_layers.pxd` names the words."""
 
+cimport cython
 from libc.stdint cimport int8_t
 from libc.string cimport memset
 from mediarouter.codecs._codec cimport PayloadInfo
@@ -62,6 +63,7 @@ cdef void step_temporal(LayerSelector *layers, const PayloadInfo *info) noexcept
         layers.current_temporal = info.temporal_layer
 
 
+@cython.final
 cdef class LayerSelectorFace:
     """A LayerSelector for tests: the same functions, Python numbers."""
     cdef LayerSelector layers

@@ -1,5 +1,6 @@
 """SSRC and address tables; `_lookup.pxd` tells how they work."""
 
+cimport cython
 from libc.stdint cimport uint32_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
@@ -145,6 +146,7 @@ cdef void address_table_remove(AddressTable *table, const Address *address) noex
         at = (at + 1) & (table.capacity - 1)
 
 
+@cython.final
 cdef class SsrcTableFace:
     """An SsrcTable for tests: roles 1..255 by SSRC."""
     cdef SsrcTable table
@@ -169,6 +171,7 @@ cdef class SsrcTableFace:
         ssrc_table_remove(&self.table, ssrc)
 
 
+@cython.final
 cdef class AddressTableFace:
     """An AddressTable for tests: numbers from 1 by IPv4 address and port."""
     cdef AddressTable table

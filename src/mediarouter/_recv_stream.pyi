@@ -1,7 +1,8 @@
-from typing import Literal
+from typing import Literal, Self, final
 
+@final
 class RecvStreamFace:
-    def __init__(self, ssrc: int, clock_rate: int, nack: bool = ...) -> None: ...
+    def __new__(cls, ssrc: int, clock_rate: int, nack: bool = ...) -> Self: ...
     @property
     def newest_seq(self) -> int: ...
     @property

@@ -1,5 +1,6 @@
 """One received stream: numbers, loss, jitter, what to ask for again. `_recv_stream.pxd` shows the state."""
 
+cimport cython
 from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memmove, memset
@@ -274,6 +275,7 @@ cdef int recv_stream_poll_nacks(RecvStream *stream, int64_t now_us, uint16_t *se
     return count
 
 
+@cython.final
 cdef class RecvStreamFace:
     """A RecvStream for tests: the same functions, Python numbers.
 

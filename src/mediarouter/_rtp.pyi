@@ -3,12 +3,11 @@ from typing import final
 
 from typing_extensions import Buffer
 
-from mediarouter._rtp_build import build as build
-
 def parse(data: Buffer, /) -> RtpHeader: ...
 
 @final
 class RtpHeader:
+    def __init__(self, *args: object, **kwargs: object) -> None: ...
     @property
     def version(self) -> int: ...
     @property

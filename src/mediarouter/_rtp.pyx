@@ -14,8 +14,6 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy, memset
 from mediarouter._drop cimport DROP_RTP_EXTENSION, DROP_RTP_PADDING, DROP_RTP_SHORT, DROP_RTP_VERSION, DROP_TOO_LARGE
 
-from mediarouter import _rtp_build
-
 cdef enum:
     HEADER_SIZE = 12
     BLOCK_HEADER_SIZE = 4          # profile and length in words, before the elements
@@ -235,8 +233,6 @@ cdef int extension_writer_finish(ExtensionWriter *writer) noexcept nogil:
 
 
 # ---- the Python face
-
-build = _rtp_build.build           # what `parse` reads, by keyword
 
 
 def parse(data, /):

@@ -1,5 +1,8 @@
+from typing import Self, final
+
+@final
 class SendStreamFace:
-    def __init__(self, first_seq: int) -> None: ...
+    def __new__(cls, first_seq: int) -> Self: ...
     @property
     def newest_seq(self) -> int: ...
     @property

@@ -1,5 +1,6 @@
 """The outgoing side of one RTP stream; `_send_stream.pxd` tells how it works."""
 
+cimport cython
 from libc.stdint cimport int16_t, int64_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
@@ -151,6 +152,7 @@ cdef bint send_stream_may_resend(SendStream *stream, uint16_t seq, int64_t rtt_u
     return True
 
 
+@cython.final
 cdef class SendStreamFace:
     """A SendStream for tests: the same functions, Python numbers.
 

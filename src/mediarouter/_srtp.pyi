@@ -1,4 +1,4 @@
-from typing import SupportsInt, final
+from typing import Self, SupportsInt, final
 
 from mediarouter.errors import MediaRouterError
 
@@ -11,12 +11,12 @@ class SrtpError(MediaRouterError):
 
 @final
 class SrtpSession:
-    def __init__(
-        self,
+    def __new__(
+        cls,
         profile: SupportsInt,
         local_key: bytes | bytearray | memoryview,
         remote_key: bytes | bytearray | memoryview,
-    ) -> None: ...
+    ) -> Self: ...
     def protect(self, packet: bytes | bytearray | memoryview) -> bytes: ...
     def unprotect(self, packet: bytes | bytearray | memoryview) -> bytes: ...
     def protect_rtcp(self, packet: bytes | bytearray | memoryview) -> bytes: ...

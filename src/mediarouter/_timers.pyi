@@ -1,3 +1,6 @@
+from typing import final
+
+@final
 class TimerWheelFace:
     def arm(self, number: int, deadline_us: int) -> None: ...
     def cancel(self, number: int) -> None: ...

@@ -1,5 +1,6 @@
 """The engine's timers; `_timers.pxd` tells how they are kept."""
 
+cimport cython
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
@@ -121,6 +122,7 @@ cdef int64_t timer_next_deadline_us(const TimerWheel *wheel) noexcept nogil:
     return earliest if earliest > 0 else 0
 
 
+@cython.final
 cdef class TimerWheelFace:
     """A TimerWheel for tests: timers are numbers."""
     cdef TimerWheel *wheel

@@ -42,6 +42,7 @@ __all__ = [
     "PacketKind",
     "RtpHeader",
     "RtpPacket",
+    "build",
     "packet_kind",
     "parse",
     "parse_batch",

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from mediarouter import DtlsParameters, IceCandidate, IceParameters, _rtcp, _rtp
+from mediarouter import DtlsParameters, IceCandidate, IceParameters, _rtcp, rtp
 from tests.clients.rtp_client import RtpClient
 from tests.e2e.test_light_clients import CAPABILITIES, VP8
 from tests.virtual import vp8_payload
@@ -67,7 +67,7 @@ async def publish(publisher: RtpClient, frames: int, sent_ns: dict[int, int], *,
         for i in range(PACKETS):
             number = frame * PACKETS + i
             payload = vp8_payload(frame, start=i == 0, key=frame == 0, body=struct.pack("!I", number) + bytes(1080))
-            packet = _rtp.build(
+            packet = rtp.build(
                 payload_type=96,
                 sequence_number=number & 0xFFFF,
                 timestamp=frame * 3000,
@@ -97,7 +97,7 @@ def test_a_suffering_service_delays_nothing():
 
         def on_rtp(index: int):
             def take(data: bytes, at_ns: int) -> None:
-                header = _rtp.parse(data)
+                header = rtp.parse(data)
                 if header.payload_type == 121:
                     repaired.append(at_ns)
                 elif header.payload_size > 1000:

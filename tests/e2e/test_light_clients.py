@@ -7,7 +7,7 @@ import time
 import pytest
 import uvloop
 
-from mediarouter import DtlsFingerprint, DtlsParameters, InvalidStateError, RtpCapabilities, Worker, _rtcp, _rtp
+from mediarouter import DtlsFingerprint, DtlsParameters, InvalidStateError, RtpCapabilities, Worker, _rtcp, rtp
 from mediarouter.parameters import (
     MID,
     RtcpFeedback,
@@ -55,7 +55,7 @@ async def join(router, *, to=None, **options):
 
 
 def opus(seq: int) -> bytes:
-    return _rtp.build(payload_type=111, sequence_number=seq, timestamp=960 * seq, ssrc=5, payload=b"opus%d" % seq)
+    return rtp.build(payload_type=111, sequence_number=seq, timestamp=960 * seq, ssrc=5, payload=b"opus%d" % seq)
 
 
 async def gets(received: list[bytes], count: int) -> None:
@@ -85,7 +85,7 @@ def test_every_way_to_connect_carries_media(runner, role, protocol, listen):
                 publisher.send_rtp(opus(seq))
                 await asyncio.sleep(0.005)
             await gets(received, 20)
-            headers = [_rtp.parse(data) for data in received]
+            headers = [rtp.parse(data) for data in received]
             assert [h.payload for h in headers] == [b"opus%d" % seq for seq in range(20)]
             assert {h.ssrc for h in headers} == {consumer.rtp_parameters.encodings[0].ssrc}
             assert (sending.ice_state, sending.dtls_state) == ("connected", "connected")
@@ -216,18 +216,18 @@ def test_five_percent_lost_on_both_sides_are_repaired():
                             if seq in sent:
                                 publisher.rtx_seq = getattr(publisher, "rtx_seq", 0) + 1
                                 publisher.send_rtp(
-                                    _rtp.build(
+                                    rtp.build(
                                         payload_type=97,
                                         sequence_number=publisher.rtx_seq & 0xFFFF,
                                         timestamp=1,
                                         ssrc=7,
-                                        payload=struct.pack("!H", seq) + _rtp.parse(sent[seq]).payload,
+                                        payload=struct.pack("!H", seq) + rtp.parse(sent[seq]).payload,
                                     )
                                 )
 
             def on_media(data, at_ns):
                 nonlocal newest, repaired
-                header = _rtp.parse(data)
+                header = rtp.parse(data)
                 if not header.payload:
                     return
                 seq, payload = header.sequence_number, header.payload
@@ -245,7 +245,7 @@ def test_five_percent_lost_on_both_sides_are_repaired():
             viewer.on_rtp = on_media
             lost_ever = 0
             for seq in range(3000):
-                packet = _rtp.build(
+                packet = rtp.build(
                     payload_type=96,
                     sequence_number=seq,
                     timestamp=seq // 4 * 3000,

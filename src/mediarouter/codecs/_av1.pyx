@@ -2,7 +2,7 @@
 
 from libc.stdint cimport uint8_t
 from libc.string cimport memset
-from mediarouter.codecs._codec cimport PayloadInfo
+from mediarouter.codecs._payload cimport PayloadInfo
 
 
 cdef int av1_parse(PayloadInfo *info, const uint8_t *payload, int size) noexcept nogil:

@@ -9,7 +9,7 @@ first slice.
 from libc.stdint cimport uint8_t
 from libc.string cimport memset
 from mediarouter._rtp cimport read_u16
-from mediarouter.codecs._codec cimport PayloadInfo
+from mediarouter.codecs._payload cimport PayloadInfo
 
 cdef enum:
     NAL_SLICE = 1

@@ -3,7 +3,7 @@
 from libc.stdint cimport int8_t, uint8_t
 from libc.string cimport memset
 from mediarouter._rtp cimport read_u16, read_u24
-from mediarouter.codecs._codec cimport PayloadInfo, PayloadPatch
+from mediarouter.codecs._payload cimport PayloadInfo, PayloadPatch
 
 
 cdef int vp8_parse(PayloadInfo *info, const uint8_t *payload, int size) noexcept nogil:

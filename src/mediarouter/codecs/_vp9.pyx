@@ -6,7 +6,7 @@
 from libc.stdint cimport int8_t, uint8_t
 from libc.string cimport memset
 from mediarouter._rtp cimport read_u16
-from mediarouter.codecs._codec cimport PayloadInfo
+from mediarouter.codecs._payload cimport PayloadInfo
 
 cdef enum:
     FLAG_I = 0x80                  # picture id is there
