@@ -152,7 +152,7 @@ def _parse_media(line: str, number: int) -> MediaSection:
     if len(words) < 4:
         raise NegotiationError(f"SDP line {number}: {line[:60]!r} is no media description")
     port = words[1].partition("/")[0]
-    if not port.isascii() or not port.isdigit() or int(port) > 65535:
+    if not port.isascii() or not port.isdigit() or len(port) > 5 or int(port) > 65535:
         raise NegotiationError(f"SDP line {number}: port {words[1][:20]!r}")
     return MediaSection(kind=words[0], port=int(port), protocol=words[2], formats=words[3:])
 
@@ -200,7 +200,8 @@ def read_rtpmaps(media: MediaSection) -> list[RtpMap]:
             read_parameters(parameters.get(match[1], "")),
             tuple(feedback.get(match[1], []) + feedback.get("*", [])),
         )
-    return [found[int(f)] for f in media.formats if f.isascii() and f.isdigit() and int(f) in found]
+    by_text = {str(payload_type): rtpmap for payload_type, rtpmap in found.items()}
+    return [by_text[f] for f in dict.fromkeys(media.formats) if f in by_text]
 
 
 def _split_format(value: str) -> tuple[str, str]:
@@ -278,12 +279,11 @@ def read_ssrcs(media: MediaSection) -> SsrcInfo:
         NegotiationError: an SSRC is no 32-bit number.
     """
     info = SsrcInfo()
-    seen: list[int] = []
+    seen: dict[int, None] = {}  # in order; a list would make a long offer slow
     for value in media.all("ssrc"):
         number, _, attribute = value.partition(" ")
         ssrc = _ssrc(number)
-        if ssrc not in seen:
-            seen.append(ssrc)
+        seen[ssrc] = None
         if attribute.startswith("cname:"):
             info.cname = attribute[6:]
     repair: dict[int, int] = {}
@@ -294,13 +294,14 @@ def read_ssrcs(media: MediaSection) -> SsrcInfo:
             repair[_ssrc(words[1])] = _ssrc(words[2])
         elif words and words[0] == "SIM":
             layers = [_ssrc(word) for word in words[1:]]
-    first = layers or [ssrc for ssrc in seen if ssrc not in repair.values()]
+    repairing = set(repair.values())
+    first = layers or [ssrc for ssrc in seen if ssrc not in repairing]
     info.pairs = [(ssrc, repair.get(ssrc)) for ssrc in first]
     return info
 
 
 def _ssrc(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 0 < int(text) <= 0xFFFFFFFF:
+    if not text.isascii() or not text.isdigit() or len(text) > 10 or not 0 < int(text) <= 0xFFFFFFFF:
         raise NegotiationError(f"SSRC {text[:20]!r} is no 32-bit number")
     return int(text)
 
