@@ -1,6 +1,7 @@
 """The command line: `mediarouter serve`."""
 
-import asyncio
+import os
+import socket
 import sys
 
 from mediarouter import __version__
@@ -16,8 +17,13 @@ try:
 except ImportError as error:
     sys.exit(f"mediarouter's commands need the extra 'web' ({error}): pip install 'mediarouter[web]'")
 
+BACKLOG = 2048
+MAX_WEBSOCKET_MESSAGE = 512 * 1024
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="An SFU core, as a server to try it with.")
-console = Console()
+# addresses in brackets are no markup, and lines are for programs too
+console = Console(markup=False, highlight=False, soft_wrap=True)
+errors = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
 
 
 def _show_version(wanted: bool) -> None:
@@ -36,7 +42,7 @@ def main_options(
 @app.command()
 def serve(
     host: str = typer.Option("127.0.0.1", help="Address of the web server."),
-    port: int = typer.Option(8080, help="Port of the web server."),
+    port: int = typer.Option(8080, min=0, max=65535, help="Port of the web server; 0: any."),
     listen: list[str] = typer.Option(
         ["127.0.0.1:0"], help="Media address and port, UDP and TCP; may be given several times. Port 0: any."
     ),
@@ -48,28 +54,38 @@ def serve(
     try:
         uvloop.run(_serve(host, port, listen, announce, token, ice_server))
     except (OSError, ValueError) as error:
-        console.print(f"[red]cannot start:[/red] {error}")
+        errors.print(f"cannot start: {error}", style="red")
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         pass
 
 
+def _listen_for_web(host: str, port: int) -> socket.socket:
+    # bound here and not by the web server, which would end the process in its own words
+    try:
+        family, _, _, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(place[:2], family=family, backlog=BACKLOG)
+    except OSError as error:
+        reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
+        raise OSError(f"the web server cannot listen on {host} port {port}: {reason}") from None
+
+
 async def _serve(
     host: str, port: int, listen: list[str], announce: list[str], token: str | None, ice_servers: list[str]
 ) -> None:
-    async with await Worker.create(listen=listen, announce=announce) as worker:
-        web = create_app(worker, token=token, ice_servers=ice_servers)
-        server = uvicorn.Server(uvicorn.Config(web, host=host, port=port, log_level="warning", ws_max_size=512 * 1024))
-        running = asyncio.create_task(server.serve())
-        while not server.started and not running.done():
-            await asyncio.sleep(0.02)
-        if not running.done():
-            bound = server.servers[0].sockets[0].getsockname()[1]
+    with _listen_for_web(host, port) as listener:
+        try:
+            worker = await Worker.create(listen=listen, announce=announce)
+        except OSError as error:
+            raise OSError(f"media cannot be received on {', '.join(listen)}: {error.strerror or error}") from None
+        async with worker:
+            web = create_app(worker, token=token, ice_servers=ice_servers)
+            config = uvicorn.Config(web, log_level="warning", ws_max_size=MAX_WEBSOCKET_MESSAGE)
             shown = f"[{host}]" if ":" in host else host
-            console.print(f"meeting page: http://{shown}:{bound}/")
+            console.print(f"meeting page: http://{shown}:{listener.getsockname()[1]}/")
             places = ", ".join(f"{address} port {number}" for address, number in worker.listening)
-            console.print(f"media: {places} (UDP and TCP)", highlight=False)
-        await running
+            console.print(f"media: {places} (UDP and TCP)")
+            await uvicorn.Server(config).serve(sockets=[listener])
 
 
 def main() -> None:
