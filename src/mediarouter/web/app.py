@@ -1,15 +1,18 @@
 """The ASGI application: WHIP, WHEP, the meeting page, metrics. Mount it into any other, or run it alone."""
 
 import contextlib
+import html
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket
@@ -23,8 +26,15 @@ STATIC = Path(__file__).parent / "static"
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "media-src 'self' blob: mediastream:; "
-    "connect-src 'self' ws: wss:; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
+    "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
 )
+# the token may be in the page's address: it goes to nobody else
+_STATIC_HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-cache"}
+_PAGE_HEADERS = {
+    **_STATIC_HEADERS,
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "Permissions-Policy": "camera=(self), microphone=(self), display-capture=(self)",
+}
 _GAUGES = ("tcp_connections", "slab_bytes")
 
 
@@ -54,6 +64,16 @@ class _Counters(Collector):
         return families
 
 
+class _Static(StaticFiles):
+    """The page's files."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        """With the headers of the page."""
+        response = super().file_response(*args, **kwargs)
+        response.headers.update(_STATIC_HEADERS)
+        return response
+
+
 def create_app(
     worker: Worker,
     *,
@@ -68,7 +88,12 @@ def create_app(
         token: bearer token for WHIP and WHEP, and `?token=` of the meeting's WebSocket; None: open to all.
         ice_servers: STUN and TURN URLs that clients are told.
         meeting_page: serve the page at `/` and its WebSocket.
+
+    Raises:
+        ValueError: the token is empty.
     """
+    if token == "":
+        raise ValueError("the token is empty: leave it out to let everybody in")
     rooms = Rooms(worker)
     doors = Doors(rooms, token, ice_servers)
     registry = CollectorRegistry()
@@ -77,9 +102,12 @@ def create_app(
     async def metrics(request: Request) -> Response:
         return Response(generate_latest(registry), media_type="text/plain; version=0.0.4; charset=utf-8")
 
+    text = (STATIC / "index.html").read_text("utf-8")
+
     async def page(request: Request) -> Response:
-        headers = {"Content-Security-Policy": CONTENT_SECURITY_POLICY, "Cache-Control": "no-cache"}
-        return FileResponse(STATIC / "index.html", headers=headers)
+        # the application may be mounted below a path; the script finds its own way from there
+        prefix = html.escape(quote(request.scope.get("root_path", "")))
+        return HTMLResponse(text.replace('"/static/', f'"{prefix}/static/'), headers=_PAGE_HEADERS)
 
     async def meeting(socket: WebSocket) -> None:
         try:
@@ -101,7 +129,7 @@ def create_app(
             Route("/", page),
             Route("/r/{room}", page),
             WebSocketRoute("/ws/{room}", meeting),
-            Mount("/static", StaticFiles(directory=STATIC)),
+            Mount("/static", _Static(directory=STATIC)),
         ]
     app = Starlette(routes=routes, lifespan=lifespan)
     app.state.rooms = rooms

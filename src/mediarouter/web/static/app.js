@@ -8,6 +8,7 @@ const SIMULCAST = [
 ];
 const SPEAKING_LEVEL = 0.02;
 const RECONNECT_MS = [500, 1000, 2000, 5000, 10000];
+const ROOT = new URL("../", import.meta.url); // where the application is mounted
 
 const $ = (id) => document.getElementById(id);
 
@@ -24,6 +25,7 @@ class Meeting {
 
   async start(withAudio, withVideo) {
     if (withAudio || withVideo) await this.openDevices(withAudio, withVideo);
+    if (this.left) { this.stopTracks(); return; } // while the browser was asking
     this.showOwnTile();
     this.connect();
     this.meter = setInterval(() => this.showSpeakers(), 200);
@@ -31,27 +33,37 @@ class Meeting {
   }
 
   async openDevices(audio, video) {
-    const wanted = { audio, video: video && { width: 1280, height: 720, frameRate: 30 } };
-    try {
-      this.local = await navigator.mediaDevices.getUserMedia(wanted);
-    } catch (error) {
-      const texts = {
-        NotAllowedError: "The browser did not allow the camera or microphone. You can watch and listen.",
-        NotFoundError: "No camera or microphone was found. You can watch and listen.",
-        NotReadableError: "The camera or microphone is in use elsewhere. You can watch and listen.",
-      };
-      showError(texts[error.name] || `No camera or microphone: ${error.message}`);
+    if (!navigator.mediaDevices) {
+      showError("Camera and microphone need a page served by HTTPS or from localhost. You can watch and listen.");
+      return;
     }
+    const camera = { width: 1280, height: 720, frameRate: 30 };
+    // both at once, so that the browser asks once; else what there is: a missing camera shall not silence anybody
+    const attempts = audio && video ? [[true, camera], [true, false], [false, camera]] : [[audio, video && camera]];
+    let first;
+    for (const [wantAudio, wantVideo] of attempts) {
+      try {
+        this.local = await navigator.mediaDevices.getUserMedia({ audio: wantAudio, video: wantVideo });
+        if (first) showError(`The ${wantAudio ? "camera" : "microphone"} cannot be used: ${reasonOf(first)}.`);
+        return;
+      } catch (error) {
+        first ??= error;
+        if (error.name === "NotAllowedError") break;
+      }
+    }
+    showError(`Camera and microphone cannot be used: ${reasonOf(first)}. You can watch and listen.`);
   }
 
   connect() {
-    const scheme = location.protocol === "https:" ? "wss" : "ws";
-    const query = new URLSearchParams({ name: this.name });
+    const url = new URL(`ws/${encodeURIComponent(this.room)}`, ROOT);
+    url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+    url.searchParams.set("name", this.name);
     const token = new URLSearchParams(location.search).get("token");
-    if (token) query.set("token", token);
+    if (token) url.searchParams.set("token", token);
     showState("Connecting…");
-    this.socket = new WebSocket(`${scheme}://${location.host}/ws/${encodeURIComponent(this.room)}?${query}`);
-    this.socket.onmessage = (event) => this.handle(JSON.parse(event.data));
+    this.socket = new WebSocket(url);
+    this.socket.onmessage = (event) => this.handle(JSON.parse(event.data))
+      .catch((error) => showError(`Something went wrong with the connection: ${error.message}`));
     this.socket.onclose = (event) => this.disconnected(event);
   }
 
@@ -77,20 +89,23 @@ class Meeting {
       this.id = message.id;
       this.attempts = 0;
       this.closeConnections();
-      showState("In the meeting");
+      this.showState();
+      for (const track of this.local.getTracks()) {
+        if (!track.enabled) this.send({ type: "mute", kind: track.kind, muted: true });
+      }
       await this.publish();
     } else if (message.type === "members") {
       this.members = message.members;
       this.showMembers();
-      this.receive();
+      await this.receive();
     } else if (message.type === "published") {
-      await this.publishing.setRemoteDescription({ type: "answer", sdp: message.sdp });
+      await this.publishing?.setRemoteDescription({ type: "answer", sdp: message.sdp });
       this.publishBusy = false;
       if (this.publishAgain) await this.publish();
     } else if (message.type === "received") {
-      await this.receiving.setRemoteDescription({ type: "answer", sdp: message.sdp });
+      await this.receiving?.setRemoteDescription({ type: "answer", sdp: message.sdp });
       this.receiveBusy = false;
-      if (this.receiveAgain) this.receive();
+      if (this.receiveAgain) await this.receive();
     } else if (message.type === "error") {
       this.publishBusy = this.receiveBusy = false;
       showError(message.text);
@@ -99,13 +114,11 @@ class Meeting {
 
   // ---- publishing
 
-  newConnection(label) {
+  newConnection() {
     const connection = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
     connection.onconnectionstatechange = () => {
       if (connection.connectionState === "failed") this.restart(connection);
-      if (["connected", "disconnected", "failed"].includes(connection.connectionState)) {
-        showState(`${label}: ${connection.connectionState}`);
-      }
+      this.showState();
     };
     return connection;
   }
@@ -113,7 +126,7 @@ class Meeting {
   restart(connection) {
     // both ends begin anew: a failed connection has lost its network
     if (connection === this.publishing) {
-      this.publishing = null;
+      this.dropPublishing();
       this.publish();
     } else if (connection === this.receiving) {
       this.dropReceiving();
@@ -126,7 +139,7 @@ class Meeting {
     this.publishAgain = false;
     const tracks = [...this.local.getTracks(), ...(this.screen?.getTracks() ?? [])];
     if (!tracks.length && !this.publishing) return;
-    this.publishing ??= this.newConnection("Sending");
+    this.publishing ??= this.newConnection();
     const senders = this.publishing.getTransceivers();
     for (const track of tracks) {
       if (senders.some((t) => t.sender.track === track)) continue;
@@ -145,6 +158,10 @@ class Meeting {
 
   async toggleScreen(button) {
     if (this.screen) return this.stopScreen(button);
+    if (!navigator.mediaDevices?.getDisplayMedia) {
+      showError("This browser, or a page that is not served by HTTPS, cannot share the screen.");
+      return;
+    }
     try {
       this.screen = await navigator.mediaDevices.getDisplayMedia({ video: { frameRate: 15 } });
     } catch (error) {
@@ -154,7 +171,7 @@ class Meeting {
     const track = this.screen.getVideoTracks()[0];
     track.contentHint = "detail";
     track.onended = () => this.stopScreen(button);
-    press(button, true, "Stop sharing");
+    label(button, true, "Stop sharing");
     await this.publish();
   }
 
@@ -164,7 +181,7 @@ class Meeting {
       this.publishing?.getTransceivers().find((t) => t.sender.track === track)?.stop();
     }
     this.screen = null;
-    press(button, false, "Share screen");
+    label(button, false, "Share screen");
     await this.publish();
   }
 
@@ -172,7 +189,7 @@ class Meeting {
     const track = this.local.getTracks().find((t) => t.kind === kind);
     if (!track) { showError(`There is no ${kind === "audio" ? "microphone" : "camera"} in this meeting.`); return; }
     track.enabled = !track.enabled;
-    press(button, !track.enabled, track.enabled ? on : off);
+    label(button, !track.enabled, track.enabled ? on : off);
     this.send({ type: "mute", kind, muted: !track.enabled });
     if (kind === "video") this.ownTile?.classList.toggle("dark", !track.enabled);
   }
@@ -195,7 +212,7 @@ class Meeting {
     for (const [transceiver, stream] of this.assigned) {
       if (stream && !ids.has(stream.id)) { this.assigned.set(transceiver, null); changed = true; }
     }
-    this.receiving ??= this.newConnection("Receiving");
+    this.receiving ??= this.newConnection();
     const here = new Set([...this.assigned.values()].filter(Boolean).map((s) => s.id));
     for (const stream of wanted) {
       if (here.has(stream.id)) continue;
@@ -220,11 +237,19 @@ class Meeting {
     this.receiveBusy = this.receiveAgain = false;
   }
 
-  closeConnections() {
+  dropPublishing() {
     this.publishing?.close();
     this.publishing = null;
     this.publishBusy = this.publishAgain = false;
+  }
+
+  closeConnections() {
+    this.dropPublishing();
     this.dropReceiving();
+  }
+
+  stopTracks() {
+    for (const track of [...this.local.getTracks(), ...(this.screen?.getTracks() ?? [])]) track.stop();
   }
 
   leave() {
@@ -233,12 +258,19 @@ class Meeting {
     clearInterval(this.pinger);
     this.closeConnections();
     this.socket?.close();
-    for (const track of [...this.local.getTracks(), ...(this.screen?.getTracks() ?? [])]) track.stop();
+    this.stopTracks();
     for (const tile of this.tiles.values()) tile.remove();
     this.ownTile?.remove();
   }
 
   // ---- what is seen
+
+  showState() {
+    const states = [this.publishing, this.receiving].filter(Boolean).map((c) => c.connectionState);
+    if (states.some((s) => s === "failed" || s === "disconnected")) showState("Media interrupted. Trying again…");
+    else if (states.some((s) => s !== "connected")) showState("Connecting media…");
+    else showState("In the meeting");
+  }
 
   showOwnTile() {
     this.ownTile = newTile(`${this.name} (you)`);
@@ -303,7 +335,11 @@ class Meeting {
       const source = transceiver.receiver.getSynchronizationSources()[0];
       if ((source?.audioLevel ?? 0) > SPEAKING_LEVEL) loud.add(stream.member);
     }
-    for (const tile of this.tiles.values()) tile.classList.toggle("speaking", loud.has(tile.dataset.member));
+    for (const tile of this.tiles.values()) {
+      const speaks = loud.has(tile.dataset.member);
+      tile.classList.toggle("speaking", speaks);
+      tile.querySelector(".speaks").hidden = !speaks; // not by colour alone
+    }
   }
 }
 
@@ -324,9 +360,19 @@ function newTile(name) {
   return tile;
 }
 
-function press(button, pressed, text) {
-  button.setAttribute("aria-pressed", String(pressed));
+// the label says what the button does next; the look, that it has been used
+function label(button, used, text) {
+  button.classList.toggle("used", used);
   button.textContent = text;
+}
+
+function reasonOf(error) {
+  const reasons = {
+    NotAllowedError: "the browser did not allow it",
+    NotFoundError: "there is none",
+    NotReadableError: "it is in use elsewhere",
+  };
+  return reasons[error.name] ?? error.message;
 }
 
 function showState(text) {
@@ -348,15 +394,15 @@ $("join").addEventListener("submit", async (event) => {
   const room = $("room").value.trim();
   const name = $("name").value.trim();
   localStorage.setItem("name", name);
-  history.replaceState(null, "", `/r/${encodeURIComponent(room)}${location.search}`);
+  history.replaceState(null, "", `${ROOT.pathname}r/${encodeURIComponent(room)}${location.search}`);
   $("entry").hidden = true;
   $("meeting").hidden = false;
   $("title").textContent = room;
   document.title = `${room} – meeting`;
   meeting = new Meeting(room, name);
   window.meeting = meeting;
-  await meeting.start($("with-audio").checked, $("with-video").checked);
   $("toggle-audio").focus();
+  await meeting.start($("with-audio").checked, $("with-video").checked);
 });
 $("toggle-audio").addEventListener("click", (e) => meeting.toggle("audio", e.target, "Mute microphone", "Unmute microphone"));
 $("toggle-video").addEventListener("click", (e) => meeting.toggle("video", e.target, "Stop camera", "Start camera"));
@@ -366,7 +412,12 @@ $("leave").addEventListener("click", () => {
   $("meeting").hidden = true;
   $("entry").hidden = false;
   document.title = "Meeting";
+  label($("toggle-audio"), false, "Mute microphone");
+  label($("toggle-video"), false, "Stop camera");
+  label($("toggle-screen"), false, "Share screen");
+  showState("");
+  $("name").focus();
 });
 
 $("name").value = localStorage.getItem("name") ?? "";
-$("room").value = decodeURIComponent(location.pathname.match(/^\/r\/([^/]+)/)?.[1] ?? "") || "lobby";
+$("room").value = location.pathname.match(/\/r\/([A-Za-z0-9_.~-]+)$/)?.[1] ?? "lobby";
