@@ -3,27 +3,46 @@
 A room owns a router and closes when nobody is left in it.
 """
 
+import asyncio
+import re
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Literal
 
 from mediarouter.consumer import Consumer
 from mediarouter.errors import MediaRouterError, UnsupportedError
 from mediarouter.net.worker import Worker
+from mediarouter.parameters import IceParameters, RtpCapabilities, RtpParameters
 from mediarouter.producer import Producer
 from mediarouter.router import Router
 from mediarouter.transports.webrtc import WebRtcTransport
-from mediarouter.web.negotiation import Offer, read_offer, write_answer
+from mediarouter.web.negotiation import Offer, OfferSection, read_offer, write_answer
 
 MAX_ROOMS = 1000
 MAX_MEMBERS = 500
 MAX_PRODUCERS = 8  # of one connection
+CONNECT_TIMEOUT_US = 30_000_000  # as long as consent (RFC 7675 section 5.1)
+_NAME = re.compile(r"[\w.~-]{1,64}\Z")
 
 Layers = tuple[int | None, int | None]
 
 
+class FullError(MediaRouterError):
+    """There is no room for one more; somebody may leave."""
+
+
+def is_name(text: str) -> bool:
+    """Whether a room or a stream may have this name: 1 to 64 letters, digits, dots, hyphens, underscores, tildes."""
+    return _NAME.match(text) is not None
+
+
 class Connection:
-    """One peer connection of somebody: publishing, watching, or both."""
+    """One peer connection of somebody: publishing, watching, or both.
+
+    It closes when its transport does, when its consent lapses, and when it is not connected within
+    `CONNECT_TIMEOUT_US`: who asks for an answer and never comes leaves nothing behind.
+    """
 
     def __init__(self, room: "Room", transport: WebRtcTransport, name: str) -> None:
         self.id = secrets.token_urlsafe(12)
@@ -33,12 +52,15 @@ class Connection:
         self.restarts = 0
         self.producers: dict[str, Producer] = {}  # by mid
         self.consumers: dict[str, Consumer] = {}  # by mid
-        self.waiting: dict[str, Any] = {}  # sections that will be sent something later, by mid
+        self.waiting: dict[str, OfferSection] = {}  # sections that will be sent something later, by mid
         self.layers: Layers = (None, None)
         self.stream: str | None = None
         self.allow_mixed = False
         self.room = room
         self.closed = False
+        self._sections: dict[str, OfferSection] = {}  # as answered, where the room chooses what they are sent
+        self._peer: Offer | None = None
+        self._deadline = room.worker.call_later(CONNECT_TIMEOUT_US, self.close)
         transport.on("close", self.close)
         transport.on("dtls_state_change", self._dtls_changed)
         transport.on("ice_state_change", self._ice_changed)
@@ -47,6 +69,20 @@ class Connection:
     def etag(self) -> str:
         """Of the ICE session (RFC 9725 section 4.3.1): it changes with a restart."""
         return f'"{self.id}-{self.restarts}"'
+
+    @property
+    def watches(self) -> bool:
+        """It has asked for media."""
+        return bool(self._sections or self.waiting or self.consumers)
+
+    def is_with(self, offer_text: str) -> bool:
+        """Whether an offer comes from the peer connection at the other end, told by its certificate.
+
+        Raises:
+            NegotiationError: it is malformed.
+        """
+        offer = read_offer(offer_text, self.room.router.rtp_capabilities)
+        return self._peer is None or offer.dtls_parameters.fingerprints == self._peer.dtls_parameters.fingerprints
 
     async def publish(self, offer_text: str) -> str:
         """Answer an offer that brings media.
@@ -87,20 +123,29 @@ class Connection:
         if wanted is not None:
             await self._attach(offer, wanted)
         else:
-            self.waiting = {s.mid: s for s in offer.receiving() if s.mid not in self.consumers}
+            self._sections = {s.mid: s for s in offer.receiving()}
+            self.waiting = {mid: s for mid, s in self._sections.items() if mid not in self.consumers}
             await self.fill()
+            for mid, consumer in self.consumers.items():
+                if mid in self._sections:
+                    self._sections[mid] = _as_answered(self._sections[mid], consumer.rtp_parameters)
         return self._answer(offer)
 
     async def fill(self) -> None:
         """Give sections that wait what the room has by now."""
         for mid, section in list(self.waiting.items()):
+            assert section.rtp_capabilities is not None
             taken = {c.producer_id for c in self.consumers.values()}
             for producer in self.room.producers_for(self, section.kind):
                 if producer.id in taken or not self.room.router.can_consume(producer.id, section.rtp_capabilities):
                     continue
                 # taken out first: another publisher may come while this one is attached
                 self.waiting.pop(mid, None)
-                await self._consume(mid, producer.id, section)
+                try:
+                    await self._consume(mid, producer.id, section)
+                except MediaRouterError:
+                    self.waiting[mid] = section  # not this one; its publisher is not to blame
+                    continue
                 break
 
     async def set_layers(self, layers: Layers) -> None:
@@ -115,13 +160,27 @@ class Connection:
         if self.closed:
             return
         self.closed = True
+        self._deadline.cancel()
         self.transport.close()
         self.room.forget(self)
 
+    async def restart_ice(self, theirs: IceParameters) -> None:
+        """New credentials on both sides (RFC 8445 section 9); the `etag` changes.
+
+        Raises:
+            InvalidStateError: it is closed.
+        """
+        await self.transport.restart_ice()
+        self.transport.set_remote_ice_parameters(theirs)
+        self.restarts += 1
+
     async def _open(self, offer_text: str) -> Offer:
         offer = read_offer(offer_text, self.room.router.rtp_capabilities)
-        if self.version == 0:
+        if self._peer is None:
             await self.transport.connect(offer.dtls_parameters, offer.ice_parameters)
+        elif self._peer.ice_parameters.username_fragment != offer.ice_parameters.username_fragment:
+            await self.restart_ice(offer.ice_parameters)
+        self._peer = offer
         self.version += 1
         return offer
 
@@ -138,7 +197,8 @@ class Connection:
             except MediaRouterError:
                 continue  # the section stays inactive; the client sees that in the answer
 
-    async def _consume(self, mid: str, producer_id: str, section: Any) -> None:
+    async def _consume(self, mid: str, producer_id: str, section: OfferSection) -> None:
+        assert section.rtp_capabilities is not None
         consumer = await self.transport.consume(
             producer_id,
             rtp_capabilities=section.rtp_capabilities,
@@ -151,8 +211,8 @@ class Connection:
         def gone() -> None:
             if self.consumers.get(mid) is consumer:
                 del self.consumers[mid]
-                if self.stream is not None or self.version == 1:
-                    self.waiting[mid] = section
+                if mid in self._sections:
+                    self.waiting[mid] = self._sections[mid]
 
         consumer.on("producer_close", gone)
 
@@ -167,7 +227,9 @@ class Connection:
         )
 
     def _dtls_changed(self, state: str) -> None:
-        if state in ("closed", "failed"):
+        if state == "connected":
+            self._deadline.cancel()
+        elif state in ("closed", "failed"):
             self.close()
 
     def _ice_changed(self, state: str) -> None:
@@ -175,27 +237,46 @@ class Connection:
             self.close()  # consent has lapsed for 30 s: nobody is there
 
 
+def _as_answered(section: OfferSection, sent: RtpParameters) -> OfferSection:
+    # the answer named one codec: whatever the section is sent later has to have it too
+    assert section.rtp_capabilities is not None
+    payload_types = {codec.payload_type for codec in sent.codecs}
+    uris = {extension.uri for extension in sent.header_extensions}
+    narrowed = RtpCapabilities(
+        tuple(c for c in section.rtp_capabilities.codecs if c.preferred_payload_type in payload_types),
+        tuple(e for e in section.rtp_capabilities.header_extensions if e.uri in uris),
+    )
+    return replace(section, rtp_capabilities=narrowed)
+
+
 class Room:
     """A router and the connections to it."""
 
-    def __init__(self, name: str, router: Router, on_empty: Callable[["Room"], None]) -> None:
+    def __init__(self, name: str, worker: Worker, router: Router, on_empty: Callable[["Room"], None]) -> None:
         self.name = name
+        self.worker = worker
         self.router = router
         self.connections: dict[str, Connection] = {}
         self.members: dict[str, Any] = {}  # of the meeting page, by id
         self.listeners: list[Callable[[], None]] = []
-        self.pending: set[str] = set()
         self._on_empty = on_empty
+        self._refilling: set[asyncio.Task[None]] = set()
 
     async def connect(self, name: str) -> Connection:
         """A new connection.
 
         Raises:
-            UnsupportedError: the room is full.
+            FullError: the room is full.
+            InvalidStateError: the router is closed.
         """
         if len(self.connections) >= MAX_MEMBERS * 2:
-            raise UnsupportedError("the room is full")
-        connection = Connection(self, await self.router.create_webrtc_transport(), name)
+            raise FullError("the room is full")
+        try:
+            transport = await self.router.create_webrtc_transport()
+        except BaseException:
+            self.close_if_empty()
+            raise
+        connection = Connection(self, transport, name)
         self.connections[connection.id] = connection
         return connection
 
@@ -226,6 +307,11 @@ class Room:
         for listener in tuple(self.listeners):
             listener()
         self.close_if_empty()
+        if not self.router.closed and any(other.waiting for other in self.connections.values()):
+            # its sections are free again: the next publisher of the room, if there is one, takes its place
+            task = asyncio.get_running_loop().create_task(self.fill_waiting())
+            self._refilling.add(task)
+            task.add_done_callback(self._refilling.discard)
 
     def close_if_empty(self) -> None:
         """A room nobody is in makes room for others."""
@@ -245,14 +331,15 @@ class Rooms:
         """The room of that name, made if need be.
 
         Raises:
-            UnsupportedError: there are too many.
+            FullError: there are too many.
+            InvalidStateError: the worker is closed.
         """
         room = self.rooms.get(name)
         if room is None:
             if len(self.rooms) >= MAX_ROOMS:
-                raise UnsupportedError("too many rooms")
+                raise FullError("too many rooms")
             router = await self.worker.create_router()
-            room = self.rooms.setdefault(name, Room(name, router, self._closed))
+            room = self.rooms.setdefault(name, Room(name, self.worker, router, self._closed))
             if room.router is not router:
                 router.close()
         return room

@@ -5,21 +5,20 @@ what (`members`); the client adds a receiving section for each stream it wants a
 """
 
 import asyncio
-import contextlib
 import json
-import re
 import secrets
+from collections.abc import Awaitable
 from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from mediarouter.errors import MediaRouterError
-from mediarouter.web.rooms import MAX_MEMBERS, Connection, Room, Rooms
+from mediarouter.web.rooms import MAX_MEMBERS, Connection, FullError, Room, Rooms, is_name
 
 MAX_MESSAGE = 256 * 1024
 MESSAGES_PER_SECOND = 30
 BURST = 60
-_NAME = re.compile(r"[\w.~-]{1,64}\Z")
+LIST_INTERVAL_S = 0.1
 
 
 class Member:
@@ -51,6 +50,8 @@ class Member:
             await self._changed.wait()
             self._changed.clear()
             await self.send({"type": "members", "members": [m.describe() for m in self._room.members.values()]})
+            # what one member changes is told to all: their number must not multiply its messages
+            await asyncio.sleep(LIST_INTERVAL_S)
 
     def describe(self) -> dict[str, Any]:
         """This member as others see it."""
@@ -70,21 +71,18 @@ class Member:
         """
         kind = message.get("type")
         if kind == "publish":
-            self.publishing = self.publishing if self.publishing and not self.publishing.closed else None
-            if self.publishing is None:
-                self.publishing = await self._room.connect(self.name)
-            answer = await self.publishing.publish(_text(message, "sdp"))
+            offer = _text(message, "sdp")
+            publishing = self.publishing = await self._connection(self.publishing, offer, self.name)
+            answer = await _answer_or_close(publishing, publishing.publish(offer))
             await self.send({"type": "published", "sdp": answer})
             await self._room.fill_waiting()
-            self._room.announce(self.publishing)
         elif kind == "receive":
             wanted = message.get("wanted")
             if not isinstance(wanted, dict) or not all(isinstance(v, str) for v in wanted.values()):
                 raise ValueError("wanted is an object: stream ids by mid")
-            self.receiving = self.receiving if self.receiving and not self.receiving.closed else None
-            if self.receiving is None:
-                self.receiving = await self._room.connect("")
-            answer = await self.receiving.watch(_text(message, "sdp"), wanted)
+            offer = _text(message, "sdp")
+            receiving = self.receiving = await self._connection(self.receiving, offer, "")
+            answer = await _answer_or_close(receiving, receiving.watch(offer, wanted))
             await self.send({"type": "received", "sdp": answer})
         elif kind == "layers":
             await self._set_layers(message)
@@ -94,6 +92,14 @@ class Member:
             await self.send({"type": "pong"})
         else:
             raise ValueError(f"no message type {kind!r}")
+
+    async def _connection(self, current: Connection | None, offer: str, name: str) -> Connection:
+        # a page whose connection failed makes a new one, long before the old one's consent lapses here
+        if current is not None and not current.closed:
+            if current.is_with(offer):
+                return current
+            current.close()
+        return await self._room.connect(name)
 
     async def _mute(self, message: dict[str, Any]) -> None:
         media, muted = message.get("kind"), message.get("muted")
@@ -120,6 +126,15 @@ class Member:
                 connection.close()
 
 
+async def _answer_or_close(connection: Connection, answering: Awaitable[str]) -> str:
+    try:
+        return await answering
+    except BaseException:
+        if connection.version <= 1:  # it never worked; one that did goes on as it was
+            connection.close()
+        raise
+
+
 def _text(message: dict[str, Any], key: str) -> str:
     value = message.get(key)
     if not isinstance(value, str):
@@ -131,14 +146,17 @@ async def serve_meeting(socket: WebSocket, rooms: Rooms) -> None:
     """One member's WebSocket, from hello to good-bye."""
     name = str(socket.path_params["room"])
     await socket.accept()
-    if not _NAME.match(name):
+    if not is_name(name):
         await socket.close(4400, "no such room name")
         return
-    room = await rooms.enter(name)
-    if len(room.members) >= MAX_MEMBERS:
-        await socket.close(4503, "the room is full")
+    try:
+        room = await rooms.enter(name)
+        if len(room.members) >= MAX_MEMBERS:
+            raise FullError("the room is full")
+    except MediaRouterError as error:
+        await socket.close(4503, str(error))
         return
-    member = Member(room, socket, socket.query_params.get("name", "")[:64] or "Guest")
+    member = Member(room, socket, socket.query_params.get("name", "")[:64].strip() or "Guest")
     room.members[member.id] = member
     room.listeners.append(member.touch)
     teller = asyncio.create_task(member.tell_changes())
@@ -151,31 +169,47 @@ async def serve_meeting(socket: WebSocket, rooms: Rooms) -> None:
         pass
     finally:
         teller.cancel()
-        with contextlib.suppress(asyncio.CancelledError, WebSocketDisconnect, RuntimeError):
-            await teller
-        room.members.pop(member.id, None)
+        del room.members[member.id]
         room.listeners.remove(member.touch)
         member.leave()
         for other in room.members.values():
             other.touch()
         room.close_if_empty()
+        await asyncio.wait([teller])
+        if not teller.cancelled():
+            teller.exception()  # it could not send: the socket was closed
 
 
 async def _listen(socket: WebSocket, member: Member) -> None:
     loop = asyncio.get_running_loop()
     allowance, last = float(BURST), loop.time()
     while True:
-        text = await socket.receive_text()
+        received = await socket.receive()
+        if received["type"] != "websocket.receive":
+            return
+        text = received.get("text")
+        if text is None:
+            await socket.close(1003, "messages are text")
+            return
+        if len(text) > MAX_MESSAGE:
+            await socket.close(1009, f"a message is at most {MAX_MESSAGE} letters")
+            return
         now = loop.time()
         allowance = min(BURST, allowance + (now - last) * MESSAGES_PER_SECOND) - 1
         last = now
-        if len(text) > MAX_MESSAGE or allowance < 0:
-            await socket.close(4429, "too much")
+        if allowance < 0:
+            await socket.close(4429, f"more than {MESSAGES_PER_SECOND} messages a second")
             return
-        try:
-            message = json.loads(text)
-            if not isinstance(message, dict):
-                raise ValueError("a message is a JSON object")
-            await member.handle(message)
-        except (MediaRouterError, ValueError) as error:
-            await member.send({"type": "error", "text": str(error)})
+        await _answer(member, text)
+
+
+async def _answer(member: Member, text: str) -> None:
+    try:
+        message = json.loads(text)
+        if not isinstance(message, dict):
+            raise ValueError("a message is a JSON object")
+        await member.handle(message)
+    except RecursionError:
+        await member.send({"type": "error", "text": "the message is nested too deeply"})
+    except (MediaRouterError, ValueError) as error:
+        await member.send({"type": "error", "text": str(error)})

@@ -2,22 +2,22 @@
 
 import hmac
 import json
-import re
 from collections.abc import Awaitable, Callable, Sequence
+from urllib.parse import quote
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from mediarouter.errors import MediaRouterError, NegotiationError, UnsupportedError
 from mediarouter.web.negotiation import read_fragment, write_fragment
-from mediarouter.web.rooms import Connection, Layers, Rooms
+from mediarouter.web.rooms import Connection, FullError, Layers, Rooms, is_name
 
 MAX_BODY = 64 * 1024
 SDP = "application/sdp"
 FRAGMENT = "application/trickle-ice-sdpfrag"
 MAX_SPATIAL, MAX_TEMPORAL = 3, 7
-_NAME = re.compile(r"[\w.~-]{1,64}\Z")
+RETRY_AFTER_S = "10"
 
 
 class Refusal(Exception):
@@ -59,15 +59,19 @@ class Doors:
         async def guarded(request: Request) -> Response:
             try:
                 if request.method == "OPTIONS":
-                    response: Response = Response(status_code=204, headers=_preflight(request))
+                    response: Response = Response(status_code=200, headers=_preflight(request))
                 else:
                     self.check_token(request.headers.get("authorization", ""))
                     response = await handler(request)
             except Refusal as refusal:
                 response = refusal.response
+            except ClientDisconnect:
+                response = Response(status_code=400)  # nobody reads it
+            except FullError as error:
+                response = PlainTextResponse(f"{error}\n", 503, {"Retry-After": RETRY_AFTER_S})
             except UnsupportedError as error:
                 response = PlainTextResponse(f"{error}\n", 406)
-            except NegotiationError as error:
+            except (NegotiationError, ValueError) as error:
                 response = PlainTextResponse(f"{error}\n", 400)
             except MediaRouterError as error:
                 response = PlainTextResponse(f"{error}\n", 409)
@@ -106,10 +110,10 @@ class Doors:
     async def _whep(self, request: Request) -> Response:
         offer = await _body(request, SDP)
         layers = _layer_query(request.query_params.get("layer"))
+        stream = _name(request, "stream") if "stream" in request.path_params else None
         room = await self._rooms.enter(_name(request, "room"))
         connection = await room.connect("")
-        connection.layers = layers
-        connection.stream = _name(request, "stream") if "stream" in request.path_params else None
+        connection.layers, connection.stream = layers, stream
         try:
             answer = await connection.watch(offer)
         except BaseException:
@@ -119,7 +123,7 @@ class Doors:
 
     def _created(self, request: Request, connection: Connection, answer: str) -> Response:
         response = Response(answer, 201, media_type=SDP)
-        response.headers["Location"] = f"{request.scope.get('root_path', '')}/sessions/{connection.id}"
+        response.headers["Location"] = f"{quote(request.scope.get('root_path', ''))}/sessions/{connection.id}"
         response.headers["ETag"] = connection.etag
         response.headers["Accept-Patch"] = FRAGMENT
         for url in self._ice_servers:
@@ -134,6 +138,8 @@ class Doors:
             connection.close()
             return Response(status_code=200)
         if request.method == "PUT":
+            if not connection.watches:
+                raise Refusal(405, "a publisher has no layers to choose", {"Allow": "PATCH, DELETE, OPTIONS"})
             return await _put_layers(request, connection)
         return await self._patch(request, connection)
 
@@ -142,38 +148,42 @@ class Doors:
         condition = request.headers.get("if-match")
         if condition is None:
             raise Refusal(428, "PATCH needs If-Match")
-        ours = connection.transport
         if fragment.ice_parameters is None or condition != "*":
             # trickled candidates: we are ICE-lite and learn addresses from checks
             if condition not in ("*", connection.etag):
                 raise Refusal(412, "the ICE session has changed meanwhile")
             return Response(status_code=204)
-        await ours.restart_ice()
-        ours.set_remote_ice_parameters(fragment.ice_parameters)
-        connection.restarts += 1
-        return Response(write_fragment(ours), 200, {"ETag": connection.etag}, media_type=FRAGMENT)
+        await connection.restart_ice(fragment.ice_parameters)
+        return Response(write_fragment(connection.transport), 200, {"ETag": connection.etag}, media_type=FRAGMENT)
 
 
 def _preflight(request: Request) -> dict[str, str]:
+    # RFC 9725 section 4.2: what a page from elsewhere may send, and what an endpoint takes
+    session = "session" in request.path_params
+    methods = "PATCH, PUT, DELETE, OPTIONS" if session else "POST, OPTIONS"
     return {
-        "Access-Control-Allow-Methods": "POST, PATCH, PUT, DELETE, OPTIONS",
+        "Allow": methods,
+        "Access-Control-Allow-Methods": methods,
         "Access-Control-Allow-Headers": "Authorization, Content-Type, If-Match",
         "Access-Control-Max-Age": "86400",
-        "Accept-Post": SDP,
+        **({"Accept-Patch": FRAGMENT} if session else {"Accept-Post": SDP}),
     }
 
 
 async def _body(request: Request, media_type: str) -> str:
     given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if given != media_type:
-        raise Refusal(415, f"the body must be {media_type}")
+        accepts = {SDP: {"Accept-Post": SDP}, FRAGMENT: {"Accept-Patch": FRAGMENT}}.get(media_type)
+        raise Refusal(415, f"the body must be {media_type}", accepts)
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and (len(declared) > 9 or int(declared) > MAX_BODY):
+        raise Refusal(413, f"the body is larger than {MAX_BODY} bytes")
     body = b""
     async for chunk in request.stream():
         body += chunk
         if len(body) > MAX_BODY:
             raise Refusal(413, f"the body is larger than {MAX_BODY} bytes")
-    declared = request.headers.get("content-length")
-    if declared is not None and declared.isdigit() and int(declared) != len(body):
+    if declared.isdigit() and int(declared) != len(body):
         raise Refusal(400, "the body is shorter than it says")
     try:
         return body.decode("utf-8")
@@ -183,7 +193,7 @@ async def _body(request: Request, media_type: str) -> str:
 
 def _name(request: Request, what: str) -> str:
     name = str(request.path_params[what])
-    if not _NAME.match(name):
+    if not is_name(name):
         raise Refusal(400, f"a {what} has 1 to 64 letters, digits, dots, hyphens, underscores or tildes")
     return name
 
@@ -192,7 +202,7 @@ def _layer_query(text: str | None) -> Layers:
     if text is None:
         return (None, None)
     words = text.split(",")
-    if len(words) > 2 or not all(word.isascii() and word.isdigit() for word in words):
+    if len(words) > 2 or not all(word.isascii() and word.isdigit() and len(word) < 10 for word in words):
         raise Refusal(400, "layer is a number, or two with a comma: spatial, temporal")
     return _checked_layers(int(words[0]), int(words[1]) if len(words) == 2 else None)
 
@@ -208,7 +218,7 @@ def _checked_layers(spatial: int | None, temporal: int | None) -> Layers:
 async def _put_layers(request: Request, connection: Connection) -> Response:
     try:
         wanted = json.loads(await _body(request, "application/json"))
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:  # the latter, and a plain ValueError, for depth and for length
         raise Refusal(400, f"the body is no JSON: {error}") from None
     if not isinstance(wanted, dict) or not wanted or set(wanted) - {"spatial", "temporal"}:
         raise Refusal(422, 'the body is {"spatial": number or null, "temporal": number or null}')
