@@ -208,9 +208,6 @@ TESTED_BY = {
     "producer": "net/test_worker.py",
     "consumer": "net/test_worker.py",
     "errors": "net/test_worker.py",
-    "web.app": "web/test_app.py",
-    "web.rooms": "web/test_app.py",
-    "web.whip": "web/test_app.py",
     "codecs._payload": "codecs/test_codec.py",
 }
 

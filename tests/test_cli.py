@@ -1,0 +1,99 @@
+"""The command line, as a process."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+
+import pytest
+
+from mediarouter import __version__
+
+ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "MEDIAROUTER_TOKEN"}
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "mediarouter.cli", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env=ENVIRONMENT | environment,
+    )
+
+
+def test_version_and_help():
+    assert run("--version").stdout == f"{__version__}\n"
+    shown = run("serve", "--help", COLUMNS="200")
+    assert shown.returncode == 0 and "--listen" in shown.stdout and "MEDIAROUTER_TOKEN" in shown.stdout
+
+
+def test_serve_prints_where_it_is_and_ends_when_asked():
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "mediarouter.cli", "serve", "--port", "0", "--token", "secret"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=ENVIRONMENT,
+    )
+    try:
+        assert process.stdout
+        page = re.fullmatch(r"meeting page: (http://127\.0\.0\.1:\d+/)\n", process.stdout.readline())
+        assert page
+        assert re.fullmatch(r"media: 127\.0\.0\.1 port \d+ \(UDP and TCP\)\n", process.stdout.readline())
+        with urllib.request.urlopen(page[1], timeout=10) as response:
+            assert b"Join a meeting" in response.read()
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=15) == ("", "") and process.returncode == 0
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--listen", "nonsense"], "'nonsense' is not an IP address and a port"),
+        (["--listen", "[bad]:1"], "'[bad]:1' is not an IP address and a port"),
+        (["--listen", "127.0.0.1:70000"], "is not an IP address and a port"),
+        (["--listen", "192.0.2.1:0"], "media cannot be received on 192.0.2.1:0"),
+        (["--announce", "nonsense"], "'nonsense'"),
+        (["--host", "192.0.2.1"], "the web server cannot listen on 192.0.2.1 port 0"),
+        (["--token", ""], "the token is empty"),
+    ],
+)
+def test_what_cannot_start_says_why_in_a_line(arguments, says):
+    done = run("serve", "--port", "0", *arguments)
+    assert done.returncode == 1
+    assert done.stderr.startswith("cannot start: ") and says in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_a_taken_port_is_named():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = run("serve", "--port", str(port))
+    assert done.returncode == 1 and done.stdout == ""
+    assert (
+        done.stderr == f"cannot start: the web server cannot listen on 127.0.0.1 port {port}: Address already in use\n"
+    )
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        udp.bind(("127.0.0.1", 0))
+        port = udp.getsockname()[1]
+        done = run("serve", "--port", "0", "--listen", f"127.0.0.1:{port}")
+    assert done.returncode == 1 and f"127.0.0.1:{port}: Address already in use" in done.stderr
+
+
+def test_a_port_out_of_range_is_a_usage_error():
+    done = run("serve", "--port", "70000")
+    assert done.returncode == 2 and "70000" in done.stderr
+
+
+@pytest.mark.parametrize("missing", ["typer", "uvicorn", "starlette", "prometheus_client"])
+def test_a_missing_extra_is_named(missing):
+    code = f"import sys; sys.modules[{missing!r}] = None; import mediarouter.cli"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, env=ENVIRONMENT)
+    assert done.returncode == 1
+    assert "pip install 'mediarouter[web]'" in done.stderr and missing in done.stderr and "Traceback" not in done.stderr
