@@ -315,6 +315,27 @@ def test_r8_one_packet_is_resent_at_most_three_times_and_once_a_round_trip():
     assert call.engine.consumer_figures(consumer)["resent"] == 3
 
 
+def test_each_number_asked_for_is_resent_awaited_refused_or_missed():
+    call = Call()
+    publisher, viewer = call.peer(), call.peer()
+    producer = publish_video(publisher, ())
+    consumer = watch(viewer, producer, first_seq=500)
+    source = Source(publisher, 9)
+    source.send_frame(key=True, packets=3)
+    source.seq += 1  # 503 is lost on its way to us
+    source.send_frame(packets=2)
+    nack(viewer, 7000, [501, 503, 600])
+    nack(viewer, 7000, [501])
+    figures = call.engine.consumer_figures(consumer)
+    assert {name: figures[name] for name in ("nacked", "resent", "awaited", "refused", "missed")} == {
+        "nacked": 4,
+        "resent": 1,
+        "awaited": 1,
+        "refused": 1,
+        "missed": 1,
+    }
+
+
 def test_r8_publishers_are_asked_for_lost_packets_ten_times_at_most():
     call = Call()
     publisher = call.peer()
