@@ -315,6 +315,27 @@ def test_r8_one_packet_is_resent_at_most_three_times_and_once_a_round_trip():
     assert call.engine.consumer_figures(consumer)["resent"] == 3
 
 
+def test_each_number_asked_for_is_resent_awaited_refused_or_missed():
+    call = Call()
+    publisher, viewer = call.peer(), call.peer()
+    producer = publish_video(publisher, ())
+    consumer = watch(viewer, producer, first_seq=500)
+    source = Source(publisher, 9)
+    source.send_frame(key=True, packets=3)
+    source.seq += 1  # 503 is lost on its way to us
+    source.send_frame(packets=2)
+    nack(viewer, 7000, [501, 503, 600])
+    nack(viewer, 7000, [501])
+    figures = call.engine.consumer_figures(consumer)
+    assert {name: figures[name] for name in ("nacked", "resent", "awaited", "refused", "missed")} == {
+        "nacked": 4,
+        "resent": 1,
+        "awaited": 1,
+        "refused": 1,
+        "missed": 1,
+    }
+
+
 def test_r8_publishers_are_asked_for_lost_packets_ten_times_at_most():
     call = Call()
     publisher = call.peer()
@@ -405,7 +426,7 @@ def test_a_late_packet_of_a_layer_left_out_fills_its_place_with_padding():
     assert padding.payload_size == 0 and padding.padding_size == 1
 
 
-def test_lip_sync_holds_over_a_switch():
+def test_r14_lip_sync_holds_over_a_switch():
     """Whatever layer is sent, sender reports put its pictures at the publisher's own times (STREAMS R14)."""
     call = Call()
     publisher, producer, sources = simulcast(call)
@@ -431,6 +452,55 @@ def test_lip_sync_holds_over_a_switch():
         ntp_us = (report["ntp"] * 1_000_000) >> 32
         shown_us = ntp_us + ((stamp - report["rtp_timestamp"] + (1 << 31)) % (1 << 32) - (1 << 31)) * 1_000_000 // 90000
         assert abs(shown_us - at_us) < 2000, f"layer {target}: {shown_us - at_us} us apart"
+
+
+def shown_at_us(viewer: Peer) -> int:
+    """When, by the newest sender report, the newest picture was taken: the publisher's time (RFC 3550 6.4.1)."""
+    report = _rtcp.read(viewer.rtcp_of(200)[-1])["sender_info"]
+    ticks = (viewer.rtp[-1].header.timestamp - report["rtp_timestamp"] + (1 << 31)) % (1 << 32) - (1 << 31)
+    return ((report["ntp"] * 1_000_000) >> 32) + ticks * 1_000_000 // 90_000
+
+
+@pytest.mark.parametrize("happening", ["mute", "new SSRC", "timestamp jump", "sequence jump"])
+def test_r14_pictures_are_shown_at_their_time_after(happening):
+    """Within 5 s sender reports put pictures back at the publisher's own times, 40 ms off at most."""
+    call = Call()
+    publisher, viewer = call.peer(), call.peer()
+    producer = publish_video(publisher, ())
+    watch(viewer, producer)
+    source = Source(publisher, 9)
+
+    def play_on(frames: int) -> None:
+        for frame in range(frames):
+            if frame % 30 == 0:
+                source.sender_report(call.now_us)
+            asked = bool(publisher.rtcp_of(206, 1))
+            publisher.rtcp.clear()
+            source.send_frame(key=asked or frame == 0)
+            call.run(FRAME_US)
+            source.advance(FRAME_US)
+
+    play_on(90)
+    if happening == "mute":
+        call.engine.pause_producer(producer, True)
+        play_on(150)
+        call.engine.pause_producer(producer, False)
+    elif happening == "new SSRC":
+        call.run(500_000)
+        source = Source(publisher, 10, seq=40_000, timestamp=3_000_000_000)
+    elif happening == "timestamp jump":
+        source.timestamp += 1_000_000_000
+    else:
+        source.seq += 20_000
+    before = len(viewer.rtp)
+    play_on(150)
+    assert len(viewer.rtp) - before >= 145
+    taken_us = call.now_us - FRAME_US
+    assert abs(shown_at_us(viewer) - taken_us) < 40_000
+    stamps = [received.header.timestamp for received in viewer.rtp]
+    if happening != "timestamp jump":
+        steps = [(b - a) % (1 << 32) for a, b in zip(stamps, stamps[1:], strict=False)]
+        assert max(steps) < 90_000 * 7, "the viewer's own line of time never jumps"
 
 
 def test_pause_and_resume_of_a_consumer():

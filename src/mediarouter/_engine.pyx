@@ -634,7 +634,8 @@ cdef class Engine:
         must_be(consumer != NULL, "consumer")
         return {
             "packets": row.stream.packets, "octets": row.stream.octets, "bytes": row.bytes,
-            "resent": row.resent, "nacked": row.nacked, "missed": row.missed,
+            "resent": row.resent, "nacked": row.nacked, "awaited": row.awaited, "refused": row.refused,
+            "missed": row.missed,
             "key_frame_requests": row.key_frame_requests, "rtt_us": row.rtt_us,
             "fraction_lost": row.fraction_lost, "lost": row.lost,
             "current_layers": (row.layers.current_spatial, row.layers.current_temporal),

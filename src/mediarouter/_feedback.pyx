@@ -17,7 +17,7 @@ from mediarouter._plane cimport (
     Transport,
     count_drop,
 )
-from mediarouter._recv_stream cimport recv_stream_handle_sender_report
+from mediarouter._recv_stream cimport recv_stream_awaits, recv_stream_handle_sender_report
 from mediarouter._rtcp cimport (
     RTCP_BYE,
     RTCP_PSFB,
@@ -168,22 +168,29 @@ cdef int handle_nack(Plane *plane, Transport *transport, const RtcpView *view, i
         return 0
     consumer.nacked += count
     for i in range(count):
-        if not answer_nack(plane, consumer, seqs[i], now_us):
-            consumer.missed += 1
+        answer_nack(plane, consumer, seqs[i], now_us)
     return 0
 
 
-cdef bint answer_nack(Plane *plane, Consumer *consumer, uint16_t seq, int64_t now_us) noexcept nogil:
+cdef void answer_nack(Plane *plane, Consumer *consumer, uint16_t seq, int64_t now_us) noexcept nogil:
     cdef int64_t source_seq
     cdef int64_t rtt_us = consumer.rtt_us if consumer.rtt_us else DEFAULT_RTT_US
     cdef const CachedPacket *packet
+    cdef const Encoding *encoding
     cdef const SendRun *run = send_stream_trace(&consumer.stream, seq, &source_seq)
     if run == NULL or consumer.paused:
-        return False
-    packet = packet_cache_find(consumer.producer.encodings[run.encoding].cache, source_seq, now_us)
-    if packet == NULL or not send_stream_may_resend(&consumer.stream, seq, rtt_us, now_us):
-        return False
-    return forward_again(plane, consumer, run, packet, now_us)
+        consumer.missed += 1
+        return
+    encoding = &consumer.producer.encodings[run.encoding]
+    packet = packet_cache_find(encoding.cache, source_seq, now_us)
+    if packet == NULL and recv_stream_awaits(&encoding.stream, source_seq):
+        consumer.awaited += 1
+    elif packet == NULL:
+        consumer.missed += 1
+    elif not send_stream_may_resend(&consumer.stream, seq, rtt_us, now_us):
+        consumer.refused += 1
+    elif not forward_again(plane, consumer, run, packet, now_us):
+        consumer.missed += 1
 
 
 cdef int handle_twcc(Transport *transport, const RtcpView *view) noexcept nogil:

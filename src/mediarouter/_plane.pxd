@@ -97,7 +97,9 @@ cdef struct Consumer:
     uint64_t bytes                 # RTP packets as sent, headers included
     uint64_t resent                # packets sent by RTX, or again
     uint64_t nacked                # numbers asked for
-    uint64_t missed                # of them, those that were gone or refused
+    uint64_t awaited               # of them, those that the publisher still owes us: they go out as they come
+    uint64_t refused               # asked for again too soon, or too often
+    uint64_t missed                # gone
     uint64_t key_frame_requests    # PLI and FIR from the viewer
     uint32_t ssrc
     uint32_t rtx_ssrc              # 0: none, resend as is

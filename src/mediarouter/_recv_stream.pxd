@@ -56,6 +56,8 @@ cdef int recv_stream_handle_packet(RecvStream *stream, uint16_t seq, uint32_t ti
                                    bint recovered, int64_t now_us, int64_t *unwrapped) noexcept nogil
 cdef void recv_stream_handle_sender_report(RecvStream *stream, const SenderInfo *info, int64_t now_us) noexcept nogil
 cdef void recv_stream_report(RecvStream *stream, ReportBlock *block, int64_t now_us) noexcept nogil
+# Whether this number is missing and still asked for
+cdef bint recv_stream_awaits(const RecvStream *stream, int64_t seq) noexcept nogil
 # When the next NACK is due; -1: none is. Never later than the truth; earlier when what was due first has come.
 cdef int64_t recv_stream_nack_deadline_us(const RecvStream *stream) noexcept nogil
 # Sequence numbers to ask for now, ascending; how many. *give_up: something is lost for good, ask for a key frame.

@@ -202,6 +202,10 @@ cdef inline void forget_nacks(NackList *nacks) noexcept nogil:
     nacks.given_up = False
 
 
+cdef bint recv_stream_awaits(const RecvStream *stream, int64_t seq) noexcept nogil:
+    return find_nack(&stream.nacks, seq) >= 0
+
+
 cdef int find_nack(const NackList *nacks, int64_t seq) noexcept nogil:
     cdef int low = 0
     cdef int high = nacks.count

@@ -127,7 +127,12 @@ class Consumer(Emitter):
         self._engine.request_key_frame(self._handle)
 
     def stats(self) -> dict[str, Any]:
-        """Figures of now: packets, octets, resent, nacked, rtt_us, fraction_lost (of 256), layers.
+        """Figures of now, counted since the consumer began.
+
+        `packets` and payload `octets` sent once, and `resent`; sequence numbers `nacked` by the viewer, of which some
+        were `awaited` (the publisher owes them, they go out when they come), `refused` (asked for again within a round
+        trip, or a fourth time) or `missed` (gone); `key_frame_requests`; `rtt_us` (0: not known), `fraction_lost` (of
+        256) and `lost` by its last receiver report; `current_layers` and `target_layers`, (spatial, temporal).
 
         Raises:
             InvalidStateError: the consumer is closed.

@@ -27,10 +27,13 @@ async function exchange(url, pc, edit) {
   if (answer.status != 201) throw new Error(answer.status + ' ' + await answer.text());
   window.resource = answer.headers.get('Location');
   let sdp = await answer.text();
+  const relay = /^via (\\d+)$/.exec(edit ?? '');
+  if (relay) sdp = sdp.split('\\r\\n').filter(l => !/^a=candidate:.* tcp /.test(l)).map(
+    l => l.replace(/^(a=candidate:.* udp \\d+ \\S+) \\d+/, `$1 ${relay[1]}`)).join('\\r\\n');
   if (edit == 'tcp only') sdp = sdp.split('\\r\\n').filter(l => !/^a=candidate:.* udp /.test(l)).join('\\r\\n');
   await pc.setRemoteDescription({type:'answer', sdp});
 }
-async function publish(url, codec, simulcast) {
+async function publish(url, codec, simulcast, edit) {
   const stream = await navigator.mediaDevices.getUserMedia({audio:true, video:{width:1280,height:720,frameRate:30}});
   const pc = window.pc = new RTCPeerConnection({bundlePolicy:'max-bundle'});
   pc.addTransceiver(stream.getAudioTracks()[0], {direction:'sendonly', streams:[stream]});
@@ -39,7 +42,7 @@ async function publish(url, codec, simulcast) {
   const all = RTCRtpSender.getCapabilities('video').codecs;
   t.setCodecPreferences(all.filter(c => c.mimeType.toLowerCase() == codec).concat(
                         all.filter(c => /rtx/.test(c.mimeType))));
-  await exchange(url, pc);
+  await exchange(url, pc, edit);
 }
 async function watch(url, edit, videos) {
   const pc = window.pc = new RTCPeerConnection({bundlePolicy:'max-bundle'});
@@ -101,18 +104,27 @@ async def new_page(context: BrowserContext, served: Served) -> Page:
 
 
 async def publish(
-    context: BrowserContext, served: Served, room: str, codec: str = "video/vp8", simulcast: bool = True
+    context: BrowserContext,
+    served: Served,
+    room: str,
+    codec: str = "video/vp8",
+    simulcast: bool = True,
+    edit: str = "",
 ) -> Page:
-    """A page that publishes its fake camera and microphone."""
+    """A page that publishes its fake camera and microphone.
+
+    Args:
+        edit: of the answer's candidates: "tcp only", or "via PORT" for a relay on this host.
+    """
     page = await new_page(context, served)
-    await page.evaluate("([u, c, s]) => publish(u, c, s)", [f"/whip/{room}", codec, simulcast])
+    await page.evaluate("([u, c, s, e]) => publish(u, c, s, e)", [f"/whip/{room}", codec, simulcast, edit])
     return page
 
 
 async def watch(
     context: BrowserContext, served: Served, room: str, edit: str = "", query: str = "", videos: int = 1
 ) -> Page:
-    """A page that watches a room."""
+    """A page that watches a room; `edit` as for `publish`."""
     page = await new_page(context, served)
     await page.evaluate("([u, e, v]) => watch(u, e, v)", [f"/whep/{room}{query}", edit, videos])
     return page

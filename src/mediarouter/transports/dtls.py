@@ -7,7 +7,9 @@ The certificate of the peer is believed when its digest is the one that signalli
 Two things are added to OpenSSL. It fails for good on a plaintext record that makes no sense, so those are dropped
 before it sees them. And when a flight of ours is lost it would wait a second, whatever the peer does: here a peer that
 repeats its flight gets ours again at once (RFC 6347 section 4.2.4), the same datagrams, which its replay check sorts
-out. What OpenSSL writes is a run of records, cut here into datagrams.
+out; and one that stays silent gets them again 50, 150, 350 and 750 ms after they were sent, as browsers do: who joins a
+call shall not wait a second for the one datagram that was lost, or came before the other end was ready. What OpenSSL
+writes is a run of records, cut here into datagrams.
 
 OpenSSL keeps its retransmission timer by the wall clock; it is asked how long is left, so here too time is only passed
 on.
@@ -35,6 +37,8 @@ MTU = 1200  # bytes of a datagram; the smallest that IPv6 must carry, less heade
 DTLS_1_2 = 0xFEFD
 RECORD_HEADER_SIZE = 13
 MESSAGE_HEADER_SIZE = 12
+OPENSSL_TIMEOUT_US = 1_000_000  # OpenSSL's first, from when a flight was sent
+EARLY_US = (50_000, 150_000, 350_000, 750_000)  # from then, when we send it again before that
 MESSAGE_SIZE_MAX = 0x8000  # bytes of one handshake message: a chain of certificates has a few thousand
 CHANGE_CIPHER_SPEC, ALERT, HANDSHAKE, APPLICATION_DATA = range(20, 24)
 # the hellos; ticket; Certificate to ServerHelloDone, CertificateVerify, ClientKeyExchange, Finished; CertificateStatus
@@ -131,6 +135,7 @@ class DtlsEndpoint:
         self._expected = _strongest(remote_fingerprints)
         self._out: deque[bytes] = deque()
         self._flight: tuple[bytes, ...] = ()  # our last, to be sent again when the peer repeats what it answers
+        self._early = 0  # how often it was sent again before OpenSSL's timer
         self._answered = -1  # message_seq that began the peer's flight before ours
         self._unanswered = -1  # and the one that is coming in, -1 while none is
         self._connection = SSL.Connection(certificate.context)
@@ -174,17 +179,28 @@ class DtlsEndpoint:
         if self.state != "connecting":
             return None
         seconds = self._connection.DTLSv1_get_timeout()
-        return None if seconds is None else int(seconds * 1_000_000)
+        if seconds is None:
+            return None
+        left_us = int(seconds * 1_000_000)
+        if self._early == len(EARLY_US):
+            return left_us
+        return max(0, left_us - (OPENSSL_TIMEOUT_US - EARLY_US[self._early]))
 
     def handle_timeout(self) -> None:
-        """Send the last flight again if its time is over: after 1 s, then 2, 4 and so on (RFC 6347 section 4.2.4.1)."""
+        """Send the last flight again if its time is over: after 50 ms, 150, 350 and 750, then after 1 s, 3, 7 and so on
+        (RFC 6347 section 4.2.4.1)."""
         if self.state != "connecting":
+            return
+        if self._early < len(EARLY_US) and self.poll_timeout() == 0:
+            self._early += 1
+            self._out.extend(self._flight)
             return
         try:
             self._connection.DTLSv1_handle_timeout()
         except SSL.Error as error:
             self._fail(f"no answer: {_reason(error)}")
-        self._collect()
+        if self._collect():
+            self._early = len(EARLY_US)
 
     def close(self) -> None:
         """Say good-bye (close_notify) and end. Closing twice is no error."""
@@ -277,6 +293,7 @@ class DtlsEndpoint:
         if not pieces:
             return False
         self._flight = tuple(_datagrams(b"".join(pieces)))
+        self._early = 0
         self._out.extend(self._flight)
         if self._unanswered >= 0:
             self._answered, self._unanswered = self._unanswered, -1
