@@ -50,7 +50,11 @@ async def join(router, *, to=None, **options):
     transport = await router.create_webrtc_transport()
     client = RtpClient(**options)
     await transport.connect(client.dtls_parameters, client.ice_parameters)
+    connected = asyncio.Event()
+    transport.on("dtls_state_change", lambda state: connected.set() if state == "connected" else None)
     await client.connect(transport.ice_parameters, transport.ice_candidates, transport.dtls_parameters, to=to)
+    # who answers the handshake's last flight has its keys a moment before the other side
+    await asyncio.wait_for(connected.wait(), 10)
     return transport, client
 
 
