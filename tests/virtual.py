@@ -4,16 +4,14 @@ A `Call` owns the engine and the clock; a `Peer` is one transport with its clien
 since the handshake is the control plane's.
 """
 
-import hashlib
-import hmac
 import itertools
 import struct
-import zlib
 from dataclasses import dataclass
 
 from mediarouter import _rtcp, rtp
 from mediarouter._engine import Engine, ufrag_prefix
 from mediarouter.srtp import Profile, SrtpSession
+from mediarouter.testing.checks import binding_request
 
 ROUTER_KEY = bytes(range(28))
 CLIENT_KEY = bytes(range(100, 128))
@@ -22,29 +20,6 @@ VP8, OPAQUE, VP9, H264 = 1, 0, 2, 3
 BEST = 127
 MID, RID, REPAIRED_RID, AUDIO_LEVEL, ABS_SEND_TIME, TRANSPORT_CC = 1, 2, 3, 4, 5, 6
 _ports = itertools.count(10000)
-
-
-def binding_request(
-    username: bytes, password: bytes, *, nominate: bool = True, priority: int = 1, controlled: bool = False
-) -> bytes:
-    """A connectivity check as a controlling agent sends it."""
-
-    def attribute(kind: int, value: bytes) -> bytes:
-        return struct.pack("!HH", kind, len(value)) + value + bytes(-len(value) % 4)
-
-    body = attribute(0x0006, username) + attribute(0x0024, struct.pack("!I", priority))
-    body += attribute(0x8029 if controlled else 0x802A, bytes(8))
-    if nominate:
-        body += attribute(0x0025, b"")
-    transaction = hashlib.sha256(username + body).digest()[:12]
-
-    def head(size: int) -> bytes:
-        return struct.pack("!HHI", 1, size, 0x2112A442) + transaction
-
-    digest = hmac.new(password, head(len(body) + 24) + body, hashlib.sha1).digest()
-    body += attribute(0x0008, digest)
-    crc = zlib.crc32(head(len(body) + 8) + body) ^ 0x5354554E
-    return head(len(body) + 8) + body + attribute(0x8028, struct.pack("!I", crc))
 
 
 def vp8_payload(
@@ -139,10 +114,15 @@ class Peer:
 
 
 class Call:
-    """An engine without a thread, and the clock."""
+    """An engine without a thread, and the clock.
 
-    def __init__(self) -> None:
+    Args:
+        gather_us: how long packets of a frame wait for each other; at 0 each is forwarded as it comes.
+    """
+
+    def __init__(self, gather_us: int = 0) -> None:
         self.engine = Engine()
+        self.engine.set_gather(gather_us)
         self.now_us = 1_000_000_000
         self.peers: list[Peer] = []
         self.engine.handle_timeout(self.now_us)

@@ -10,6 +10,12 @@ from mediarouter._srtp cimport SRTP_MAX_TRAILER, srtp_context_protect, srtp_cont
 
 cdef enum:
     FIRST_PACKETS = 1024
+    TRAILER_ROOM = 48              # what padding (at most PAD_MAX) and a tag add to a packet that others follow
+    PAD_MAX = 12
+    PAD_SHARE = 100                # of a hundred bytes at most one is padding
+    PAD_FROM = 256                 # bytes of a packet; smaller ones, audio above all, are left alone
+    PADDING_BIT = 0x20
+    ALIGNMENT = 16
 
 
 cdef bint outbox_init(Outbox *outbox, size_t arena_size) noexcept nogil:
@@ -43,6 +49,7 @@ cdef void outbox_clear(Outbox *outbox) noexcept nogil:
     outbox_detach(outbox)
     outbox.used = 0
     outbox.count = 0
+    outbox.unsealed = 0
     outbox.head_count = 0
 
 
@@ -68,6 +75,7 @@ cdef bint make_room(Plane *plane, size_t size) noexcept nogil:
     # the engine sends what is there and starts anew; without an engine the arena grows
     cdef Outbox *outbox = plane.outbox
     cdef uint8_t *arena
+    egress_seal(plane)
     if plane.flush != NULL:
         plane.flush(plane.flush_context)
         return plane.outbox.used + size <= plane.outbox.arena_size
@@ -97,9 +105,10 @@ cdef inline OutPacket *queue(Plane *plane, const Address *remote, int size) noex
     packet.remote = remote[0]
     packet.offset = <uint32_t>outbox.used
     packet.size = <uint16_t>size
+    packet.sealed = True
     packet.next = -1
     outbox.count += 1
-    outbox.used += (<size_t>size + 15) & ~<size_t>15
+    outbox.used += (<size_t>size + ALIGNMENT - 1) & ~<size_t>(ALIGNMENT - 1)
     return packet
 
 
@@ -123,13 +132,92 @@ cdef bint egress_ready(const Transport *transport) noexcept nogil:
     return transport.outbound != NULL and transport.consent and transport.ice.selected >= 0
 
 
-cdef bint egress_rtp(Plane *plane, Transport *transport, uint8_t *packet, int size) noexcept nogil:
-    size = srtp_context_protect(transport.outbound, packet, size)
-    if size < 0:
-        count_drop(plane, size)
-        return False
+cdef void egress_rtp(Plane *plane, Transport *transport, int size) noexcept nogil:
+    cdef Outbox *outbox = plane.outbox
     queue_for(plane, transport, size)
-    return True
+    outbox.packets[outbox.count - 1].sealed = False
+    outbox.used += TRAILER_ROOM
+    outbox.unsealed += 1
+
+
+cdef void egress_seal(Plane *plane) noexcept nogil:
+    cdef Outbox *outbox = plane.outbox
+    cdef int i
+    if outbox.unsealed == 0:
+        return
+    for i in range(outbox.head_count):
+        if outbox.owners[i] != NULL:
+            seal_chain(plane, outbox, outbox.owners[i], outbox.heads[i])
+    outbox.unsealed = 0
+
+
+cdef void seal_chain(Plane *plane, Outbox *outbox, Transport *transport, int32_t at) noexcept nogil:
+    cdef int32_t run_end = -1
+    cdef OutPacket *packet
+    cdef int size
+    while at >= 0:
+        packet = &outbox.packets[at]
+        if packet.sealed:
+            at = packet.next
+            continue
+        if run_end < 0:
+            run_end = equalise(plane, outbox, at)
+        if at == run_end:
+            run_end = -1
+        size = srtp_context_protect(transport.outbound, outbox.arena + packet.offset, packet.size)
+        packet.sealed = True
+        if size < 0:
+            count_drop(plane, size)
+            packet.size = 0
+            transport.packets_sent -= 1
+        else:
+            transport.bytes_sent += size - packet.size
+            packet.size = <uint16_t>size
+        at = packet.next
+
+
+cdef int32_t equalise(Plane *plane, Outbox *outbox, int32_t first) noexcept nogil:
+    # Make a run of packets from here on as long as the longest of them, but for the last, which may be shorter. The
+    # index of the last. A run ends before a packet that would cost more than its share of padding.
+    cdef OutPacket *packet = &outbox.packets[first]
+    cdef int longest = packet.size
+    cdef int shortest = packet.size
+    cdef int32_t last = first
+    cdef int32_t at = packet.next
+    cdef int size
+    while at >= 0:
+        packet = &outbox.packets[at]
+        size = packet.size
+        if packet.sealed or size > longest and too_far(size, shortest):
+            break
+        last = at
+        if too_far(longest, size):
+            break                  # much shorter: it can only be the last
+        longest = size if size > longest else longest
+        shortest = size if size < shortest else shortest
+        at = packet.next
+    at = first
+    while at != last:
+        packet = &outbox.packets[at]
+        if packet.size < longest:
+            pad(outbox.arena + packet.offset, packet.size, longest)
+            plane.padded += 1
+            packet.size = <uint16_t>longest
+        at = packet.next
+    return last
+
+
+cdef inline bint too_far(int longer, int shorter) noexcept nogil:
+    cdef int limit = longer // PAD_SHARE if longer >= PAD_FROM else 0
+    return longer - shorter > (limit if limit < PAD_MAX else PAD_MAX)
+
+
+cdef inline void pad(uint8_t *packet, int size, int wanted) noexcept nogil:
+    # what has padding already is left longer by the same means: its last byte counts all of it
+    cdef int before = packet[size - 1] if packet[0] & PADDING_BIT else 0
+    memset(packet + size, 0, wanted - size)
+    packet[0] |= PADDING_BIT
+    packet[wanted - 1] = <uint8_t>(before + wanted - size)
 
 
 cdef bint egress_rtcp(Plane *plane, Transport *transport, uint8_t *packet, int size) noexcept nogil:

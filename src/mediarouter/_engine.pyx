@@ -14,7 +14,7 @@ from libc.string cimport memcpy, memset
 from mediarouter._address cimport Address
 from mediarouter._cache cimport packet_pool_bytes
 from mediarouter._drop cimport DROP_COUNT
-from mediarouter._egress cimport egress_plain, outbox_clear
+from mediarouter._egress cimport egress_plain, egress_seal, outbox_clear
 from mediarouter._forward cimport consumer_retarget
 from mediarouter._ice cimport IceCredentials, ice_restart
 from mediarouter._ingress cimport ingress_handle
@@ -140,6 +140,19 @@ cdef class Engine:
         """Make `run()` return soon; from any thread."""
         loop_stop(self.loop)
 
+    def set_gather(self, int64_t gather_us):
+        """How long a packet of a video frame may wait for the rest of it (`_gather.pxd`), 0: not at all.
+
+        Raises:
+            ValueError: below 0, or above 10,000.
+        """
+        if not 0 <= gather_us <= 10000:
+            raise ValueError(f"frames can be gathered for 0 to 10,000 us, not {gather_us}")
+        with nogil:
+            loop_lock(self.loop)
+            self.loop.plane.gather_us = gather_us
+            loop_unlock(self.loop)
+
     # ---- sans-IO
 
     def handle_batch(self, datagrams, int64_t now_us):
@@ -174,10 +187,14 @@ cdef class Engine:
         cdef list packets = []
         cdef const OutPacket *packet
         cdef int i, at
+        egress_seal(plane)
         for i in range(plane.outbox.head_count):
             at = plane.outbox.heads[i]
             while at >= 0:
                 packet = &plane.outbox.packets[at]
+                if packet.size == 0:
+                    at = packet.next
+                    continue
                 packets.append(((<char *>plane.outbox.arena)[packet.offset:packet.offset + packet.size],
                                 format_address(&packet.remote)[:2]))
                 at = packet.next
@@ -560,8 +577,10 @@ cdef class Engine:
         totals = {f"dropped_{_drop.NAMES[i]}": plane.drops[i] for i in range(1, <int>DROP_COUNT)}
         totals["rtp_packets_in"] = plane.packets_in
         totals["rtp_packets_forwarded"] = plane.packets_forwarded
+        totals["rtp_packets_padded"] = plane.padded
         totals["datagrams_received"] = self.loop.udp.received
         totals["datagrams_sent"] = self.loop.udp.sent
+        totals["send_messages"] = self.loop.udp.send_messages
         totals["send_calls"] = self.loop.udp.send_calls
         totals["send_blocked"] = self.loop.udp.blocked
         totals["send_failed"] = self.loop.udp.failed

@@ -18,7 +18,8 @@ cdef struct Passage:               # what all consumers of one packet share
     bint wide                      # one of them is above 16 bytes
 
 cdef void passage_init(Passage *passage, const RtpView *view, Encoding *encoding, int64_t seq) noexcept nogil
-cdef void forward(Plane *plane, const Passage *passage, int64_t now_us) noexcept nogil
+# Packets of one encoding, in the order of their numbers, to each consumer of its producer
+cdef void forward(Plane *plane, const Passage *passages, int count, int64_t now_us) noexcept nogil
 # Send a packet of the slab again, as the consumer was first sent it; on its RTX stream where it has one (RFC 4588)
 cdef bint forward_again(Plane *plane, Consumer *consumer, const SendRun *run, const CachedPacket *packet,
                         int64_t now_us) noexcept nogil

@@ -1,7 +1,7 @@
 """Forwarding: layer gate, rewriting, encryption, for every consumer of a packet.
 
     passage_init   once a packet: parse the payload, find the header extensions
-    forward        for each consumer: offer
+    forward        for each consumer, for each packet: offer
     offer          which packets a consumer is sent, and in what place of its stream
     emit           make the consumer's copy, encrypt and queue it
 """
@@ -89,33 +89,39 @@ cdef void passage_init(Passage *passage, const RtpView *view, Encoding *encoding
             passage.wide = True
 
 
-cdef void forward(Plane *plane, const Passage *passage, int64_t now_us) noexcept nogil:
-    cdef Producer *producer = passage.encoding.producer
-    cdef int i
+cdef void forward(Plane *plane, const Passage *passages, int count, int64_t now_us) noexcept nogil:
+    cdef Producer *producer
+    cdef int i, k
+    if count == 0:
+        return
+    producer = passages[0].encoding.producer
     for i in range(producer.consumer_count):
-        offer(plane, producer.consumers[i], passage, now_us)
+        for k in range(count):
+            if offer(plane, producer.consumers[i], &passages[k], now_us):
+                break              # it caught up with all that came
 
 
-cdef void offer(Plane *plane, Consumer *consumer, const Passage *passage, int64_t now_us) noexcept nogil:
+# True: the consumer entered here, and was sent what came behind this packet too
+cdef bint offer(Plane *plane, Consumer *consumer, const Passage *passage, int64_t now_us) noexcept nogil:
     cdef SendStream *stream = &consumer.stream
     cdef int encoding = passage.encoding.index
     cdef bint new_picture
     cdef LayerVerdict verdict
     if consumer.paused or not egress_ready(consumer.transport):
         layers_reset(&consumer.layers)
-        return
+        return False
     if encoding != consumer.layers.current_spatial and encoding != consumer.layers.target_spatial:
         offer_late(plane, consumer, passage, now_us)
-        return
+        return False
     if encoding == consumer.layers.current_spatial and not send_stream_is_newer(stream, encoding, passage.seq):
         offer_late(plane, consumer, passage, now_us)
-        return
+        return False
     new_picture = timestamp_diff(passage.view.timestamp, stream.newest_source_timestamp) != 0
     if passage.view.payload_size == 0:
         # padding: it leaves no trace
         if encoding == consumer.layers.current_spatial:
             send_stream_skip(stream, passage.seq, False)
-        return
+        return False
     verdict = layers_judge(&consumer.layers, encoding, &passage.info,
                            passage.encoding.producer.codec.kind != CODEC_OPAQUE, new_picture)
     if verdict == LAYER_SEND:
@@ -124,10 +130,11 @@ cdef void offer(Plane *plane, Consumer *consumer, const Passage *passage, int64_
         send_stream_skip(stream, passage.seq, new_picture and stream.has_picture_id)
         stream.newest_source_timestamp = passage.view.timestamp
     elif verdict == LAYER_SWITCH:
-        enter(plane, consumer, passage, now_us)
+        return enter(plane, consumer, passage, now_us)
     else:
         key_frame_ask(plane, passage.encoding, now_us)
         offer_late(plane, consumer, passage, now_us)
+    return False
 
 
 cdef void offer_late(Plane *plane, Consumer *consumer, const Passage *passage, int64_t now_us) noexcept nogil:
@@ -143,7 +150,7 @@ cdef void offer_late(Plane *plane, Consumer *consumer, const Passage *passage, i
         emit(plane, consumer, passage, run, False, now_us)
 
 
-cdef void enter(Plane *plane, Consumer *consumer, const Passage *passage, int64_t now_us) noexcept nogil:
+cdef bint enter(Plane *plane, Consumer *consumer, const Passage *passage, int64_t now_us) noexcept nogil:
     # first packet of a key frame of the target: begin a run, then send what came before its first packet did
     cdef SendStream *stream = &consumer.stream
     cdef uint32_t timestamp = entry_timestamp(consumer, passage, now_us)
@@ -152,7 +159,7 @@ cdef void enter(Plane *plane, Consumer *consumer, const Passage *passage, int64_
     if not send_stream_switch(stream, passage.encoding.index, passage.seq, passage.view.timestamp, timestamp,
                               passage.info.picture_id if has_id else -1, passage.info.tl0 if has_tl0 else -1):
         layers_reset(&consumer.layers)
-        return
+        return False
     consumer.told_sender_report = False
     if consumer.transport.reports_timer.deadline_us > now_us + REPORT_AFTER_SWITCH_US:
         timer_arm(plane.timers, &consumer.transport.reports_timer, now_us + REPORT_AFTER_SWITCH_US)
@@ -161,6 +168,8 @@ cdef void enter(Plane *plane, Consumer *consumer, const Passage *passage, int64_
         event_put(&plane.events, EVENT_LAYERS, consumer.handle, consumer.layers.current_spatial,
                   consumer.layers.current_temporal, NULL, 0)
         catch_up(plane, consumer, passage.encoding, passage.seq, now_us)
+        return True
+    return False
 
 
 cdef void catch_up(Plane *plane, Consumer *consumer, Encoding *encoding, int64_t entry_seq,
@@ -255,8 +264,7 @@ cdef void emit(Plane *plane, Consumer *consumer, const Passage *passage, const S
         patch.tl0 = <uint8_t>(passage.info.tl0 + run.tl0_offset)
         passage.encoding.producer.codec.rewrite(out + size, &passage.info, &patch)
     size += view.payload_size
-    if not egress_rtp(plane, consumer.transport, out, size):
-        return
+    egress_rtp(plane, consumer.transport, size)
     consumer.bytes += size
     if again:
         consumer.resent += 1
@@ -307,7 +315,7 @@ cdef void emit_padding(Plane *plane, Consumer *consumer, const Passage *passage,
     size = 12 + write_extensions(out, consumer, &empty, now_us)
     out[0] |= 0x20
     out[size] = PADDING_SIZE
-    egress_rtp(plane, consumer.transport, out, size + PADDING_SIZE)
+    egress_rtp(plane, consumer.transport, size + PADDING_SIZE)
 
 
 cdef bint forward_again(Plane *plane, Consumer *consumer, const SendRun *run, const CachedPacket *packet,

@@ -23,6 +23,7 @@ from mediarouter._egress cimport egress_to
 from mediarouter._events cimport EVENT_DTLS, EVENT_ENCODING_SEEN, EVENT_ICE_RESTARTED, EVENT_ICE_SELECTED, event_put
 from mediarouter._feedback cimport feedback_handle_rtcp
 from mediarouter._forward cimport Passage, forward, passage_init
+from mediarouter._gather cimport gather_packet
 from mediarouter._ice cimport (
     ICE_NEW_PAIR,
     ICE_PAIR_REMOVED,
@@ -307,9 +308,12 @@ cdef int take_media(Plane *plane, Encoding *encoding, const RtpView *view, bint 
     passage_init(&passage, view, encoding, seq)
     if passage.info.key_frame and passage.info.frame_start:
         key_frame_arrived(plane, encoding)
+    if encoding.cache != NULL:
+        gather_packet(plane, encoding, seq, not (view.marker or recovered), now_us)
+        return 0
     if not producer.is_video:
         note_audio_level(producer, &passage)
-    forward(plane, &passage, now_us)
+    forward(plane, &passage, 1, now_us)
     return 0
 
 

@@ -4,7 +4,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from mediarouter._address cimport Address
 from mediarouter._drop cimport DROP_TOO_LARGE
-from mediarouter._egress cimport outbox_clear, outbox_detach, outbox_init, outbox_release
+from mediarouter._egress cimport egress_seal, outbox_clear, outbox_detach, outbox_init, outbox_release
 from mediarouter._ice cimport ice_remove_address
 from mediarouter._ingress cimport ingress_handle
 from mediarouter._lookup cimport address_table_find
@@ -43,7 +43,6 @@ cdef extern from "<sys/epoll.h>" nogil:
         epoll_data_t data
     int epoll_create1(int flags)
     int epoll_ctl(int epoll_fd, int operation, int fd, epoll_event *event)
-    int epoll_wait(int epoll_fd, epoll_event *events, int count, int timeout_ms)
     int EPOLLIN, EPOLLOUT, EPOLLERR, EPOLLHUP, EPOLL_CTL_ADD, EPOLL_CTL_MOD, EPOLL_CTL_DEL
 
 cdef extern from "<sys/eventfd.h>" nogil:
@@ -64,11 +63,14 @@ cdef extern from "<time.h>" nogil:
 
 cdef extern from *:
     """
+    #include <errno.h>
     #include <pthread.h>
     #include <sched.h>
+    #include <sys/epoll.h>
     #include <sys/prctl.h>
     #include <sys/resource.h>
     #include <sys/syscall.h>
+    #include <time.h>
     #include <unistd.h>
     #ifndef SCHED_RESET_ON_FORK
     #define SCHED_RESET_ON_FORK 0x40000000
@@ -82,6 +84,7 @@ cdef extern from *:
         struct { unsigned int size, policy; unsigned long long flags; int nice; unsigned int priority;
                  unsigned long long runtime, deadline, period; } attributes = {0};
         prctl(PR_SET_NAME, "mediarouter-eng");      /* as top and perf show it */
+        prctl(PR_SET_TIMERSLACK, 1UL);              /* a frame that waits for a packet waits no longer than it shall */
         if (realtime && sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &lowest) == 0)
             return;
         attributes.size = sizeof(attributes);
@@ -104,15 +107,30 @@ cdef extern from *:
         pthread_mutexattr_destroy(&attributes);
         return result;
     }
+    /* epoll_wait to the microsecond where Linux has epoll_pwait2 (5.11), else to the next millisecond. */
+    static int wait_for_events(int epoll_fd, struct epoll_event *events, int count, long long timeout_us) {
+        static int coarse = 0;
+    #ifdef SYS_epoll_pwait2
+        if (!coarse) {
+            struct timespec timeout = { timeout_us / 1000000, timeout_us % 1000000 * 1000 };
+            int found = syscall(SYS_epoll_pwait2, epoll_fd, events, count, &timeout, NULL, 0);
+            if (found >= 0 || errno != ENOSYS)
+                return found;
+            coarse = 1;
+        }
+    #endif
+        return epoll_wait(epoll_fd, events, count, (int) ((timeout_us + 999) / 1000));
+    }
     """
     void ask_for_promptness(int realtime, int nice, unsigned long long slice_ns) nogil
     int mutex_init_inheriting(pthread_mutex_t *mutex) nogil
+    int wait_for_events(int epoll_fd, epoll_event *events, int count, long long timeout_us) nogil
 
 cdef enum:
     ARENA_SIZE = 4194304           # bytes of outgoing packets before they are sent in the middle of a batch
     BATCHES_PER_TURN = 4           # of one socket, so that timers and the other sockets get their turn
     EVENTS_PER_WAIT = 64
-    LONGEST_WAIT_MS = 1000
+    LONGEST_WAIT_US = 1000000
     UNPROVEN_US = 10000000         # a TCP connection has so long to show a STUN check
     THREAD_PRIORITY = -10
     THREAD_SLICE_NS = 100000
@@ -201,6 +219,7 @@ cdef void loop_lock(Loop *loop) noexcept nogil:
 
 
 cdef void loop_unlock(Loop *loop) noexcept nogil:
+    egress_seal(&loop.plane)
     pthread_mutex_unlock(&loop.mutex)
     if loop.threaded:
         loop_wake(loop)
@@ -223,15 +242,15 @@ cdef void loop_run(Loop *loop) noexcept nogil:
     loop.plane.flush = flush_now
     loop.plane.flush_context = loop
     while not loop.stopping:
-        count = epoll_wait(loop.epoll_fd, events, EVENTS_PER_WAIT, run_timers(loop))
+        count = wait_for_events(loop.epoll_fd, events, EVENTS_PER_WAIT, run_timers(loop))
         loop.turns += 1
         for i in range(count):
             dispatch(loop, events[i].data.u64, events[i].events)
     run_timers(loop)               # what the last commands left to send
 
 
-cdef int run_timers(Loop *loop) noexcept nogil:
-    # do what is due; the milliseconds until more will be
+cdef int64_t run_timers(Loop *loop) noexcept nogil:
+    # do what is due; the microseconds until more will be
     cdef int64_t deadline_us, now_us
     pthread_mutex_lock(&loop.mutex)
     now_us = clock_ns(CLOCK_MONOTONIC) // 1000
@@ -240,11 +259,11 @@ cdef int run_timers(Loop *loop) noexcept nogil:
     deadline_us = timer_next_deadline_us(loop.plane.timers)
     finish_turn(loop)
     if deadline_us < 0:
-        return LONGEST_WAIT_MS
+        return LONGEST_WAIT_US
     deadline_us -= clock_ns(CLOCK_MONOTONIC) // 1000
     if deadline_us <= 0:
         return 0
-    return <int>((deadline_us + 999) // 1000) if deadline_us < LONGEST_WAIT_MS * 1000 else LONGEST_WAIT_MS
+    return deadline_us if deadline_us < LONGEST_WAIT_US else LONGEST_WAIT_US
 
 
 cdef void finish_turn(Loop *loop) noexcept nogil:
@@ -252,6 +271,7 @@ cdef void finish_turn(Loop *loop) noexcept nogil:
     cdef Outbox *full = loop.plane.outbox
     cdef uint64_t one = 1
     cdef bint tell = loop.plane.events.used > 0 and not loop.event_told
+    egress_seal(&loop.plane)
     outbox_detach(full)
     loop.plane.outbox = &loop.boxes[1] if full == &loop.boxes[0] else &loop.boxes[0]
     loop.event_told = loop.event_told or tell
@@ -281,7 +301,7 @@ cdef void send_all(Loop *loop, const Outbox *outbox) noexcept nogil:
         at = outbox.heads[i]
         while at >= 0:
             packet = &outbox.packets[at]
-            if packet.remote.connection:
+            if packet.remote.connection and packet.size:
                 send_framed(loop, packet, outbox.arena + packet.offset)
             at = packet.next
 

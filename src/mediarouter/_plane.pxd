@@ -20,6 +20,7 @@ cdef enum:
     NO_PAYLOAD_TYPE = 0xFF
     DROPS_MAX = 64
     DATAGRAM_MAX = 1600            # a larger RTP packet is not taken
+    GATHERED_MAX = 32              # packets of a frame that wait for each other
 
 cdef enum TimerKind:
     TIMER_REPORTS = 1              # of a Transport: SR, RR, SDES
@@ -28,6 +29,7 @@ cdef enum TimerKind:
     TIMER_NACK = 4                 # of an Encoding
     TIMER_KEY_FRAME = 5            # of an Encoding
     TIMER_LIVENESS = 6             # of a Producer
+    TIMER_GATHER = 7               # of an Encoding
 
 cdef enum SsrcRole:                # in a transport's tables
     ROLE_MEDIA = 1                 # Encoding
@@ -45,6 +47,10 @@ cdef struct Encoding:              # one stream of a producer: a simulcast layer
     PacketCache *cache             # NULL for audio
     Timer nack_timer
     Timer key_frame_timer
+    Timer gather_timer
+    int64_t gathered[32]           # packets that are in the slab and wait to be forwarded: see _gather
+    int64_t gathered_at_us         # when the first of them came
+    int gathered_count
     int64_t bound_at_us            # when its SSRC was learnt
     int64_t key_frame_asked_us     # the last PLI we sent
     int64_t meter_began_us         # of the bit rate's window
@@ -155,7 +161,8 @@ cdef struct Transport:
 cdef struct OutPacket:
     Address remote
     uint32_t offset                # into the arena
-    uint16_t size
+    uint16_t size                  # 0: it could not be encrypted
+    bint sealed                    # False: an RTP packet that is still to be padded and encrypted
     int32_t next                   # of the same transport, -1 last
 
 cdef struct Outbox:                # what shall be sent, in order, grouped by destination
@@ -164,6 +171,7 @@ cdef struct Outbox:                # what shall be sent, in order, grouped by de
     size_t used
     OutPacket *packets
     int count
+    int unsealed                   # how many of them
     int capacity
     int32_t *heads                 # first packet of each destination, in order of first use
     Transport **owners             # of these; NULL: alone, or the transport is gone
@@ -187,6 +195,9 @@ cdef struct Plane:
     uint64_t drops[64]             # by -Drop
     uint64_t packets_in
     uint64_t packets_forwarded     # copies
+    uint64_t padded                # packets that were made as long as their neighbours
+    int64_t gather_us              # how long a packet of a frame may wait for the rest of it; 0: not at all
+    int64_t longest_gathered_us    # the longest one did
     int64_t key_frame_interval_us  # least time between two requests to one encoding
     int64_t consent_timeout_us
 

@@ -36,6 +36,7 @@ cdef enum:
     EVENT_RING_SIZE = 1 << 20
     CONSENT_TIMEOUT_US = 30000000  # RFC 7675 section 5.1
     KEY_FRAME_INTERVAL_US = 500000
+    GATHER_US = 1000
 
 
 cdef bint plane_init(Plane *plane) noexcept nogil:
@@ -44,6 +45,7 @@ cdef bint plane_init(Plane *plane) noexcept nogil:
     plane.timers = timer_wheel_new()
     plane.key_frame_interval_us = KEY_FRAME_INTERVAL_US
     plane.consent_timeout_us = CONSENT_TIMEOUT_US
+    plane.gather_us = GATHER_US
     return event_ring_init(&plane.events, EVENT_RING_SIZE) and plane.pool != NULL and plane.timers != NULL
 
 
@@ -188,6 +190,7 @@ cdef void init_encoding(Plane *plane, Producer *producer, int index) noexcept no
     encoding.key_frame_asked_us = -1
     timer_init(&encoding.nack_timer, TIMER_NACK, encoding)
     timer_init(&encoding.key_frame_timer, TIMER_KEY_FRAME, encoding)
+    timer_init(&encoding.gather_timer, TIMER_GATHER, encoding)
     if producer.is_video:
         encoding.cache = packet_cache_new(plane.pool, CACHE_CAPACITY, CACHE_AGE_US)
 
@@ -258,6 +261,7 @@ cdef void plane_remove_producer(Plane *plane, Producer *producer) noexcept nogil
         forget_ssrc(transport, encoding.rtx_ssrc)
         timer_cancel(plane.timers, &encoding.nack_timer)
         timer_cancel(plane.timers, &encoding.key_frame_timer)
+        timer_cancel(plane.timers, &encoding.gather_timer)
         recv_stream_release(&encoding.stream)
         packet_cache_free(encoding.cache)
     timer_cancel(plane.timers, &producer.liveness_timer)
@@ -302,6 +306,8 @@ cdef void plane_forget_address(Plane *plane, Transport *transport, const Address
 cdef void plane_forget_history(Plane *plane, Encoding *encoding) noexcept nogil:
     cdef Producer *producer = encoding.producer
     cdef int i
+    encoding.gathered_count = 0
+    timer_cancel(plane.timers, &encoding.gather_timer)
     if encoding.cache != NULL:
         packet_cache_clear(encoding.cache)
     for i in range(producer.consumer_count):

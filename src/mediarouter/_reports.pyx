@@ -4,10 +4,12 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from mediarouter._egress cimport egress_ready, egress_reserve, egress_rtcp
 from mediarouter._events cimport EVENT_CONSENT_LOST, event_put
 from mediarouter._forward cimport consumer_retarget
+from mediarouter._gather cimport gather_flush
 from mediarouter._ice cimport ice_has_consent
 from mediarouter._key_frames cimport key_frame_ask, key_frame_timer
 from mediarouter._plane cimport (
     TIMER_CONSENT,
+    TIMER_GATHER,
     TIMER_KEY_FRAME,
     TIMER_LIVENESS,
     TIMER_NACK,
@@ -57,6 +59,8 @@ cdef void reports_run_timers(Plane *plane, int64_t now_us) noexcept nogil:
             return
         if timer.kind == TIMER_NACK:
             send_nacks(plane, <Encoding *>timer.owner, now_us)
+        elif timer.kind == TIMER_GATHER:
+            gather_flush(plane, <Encoding *>timer.owner, now_us)
         elif timer.kind == TIMER_TWCC:
             send_twcc(plane, <Transport *>timer.owner, now_us)
         elif timer.kind == TIMER_REPORTS:

@@ -10,6 +10,7 @@ cdef enum:
 cdef struct UdpCounters:
     uint64_t received
     uint64_t sent                  # datagrams
+    uint64_t send_messages         # runs of datagrams to one address
     uint64_t send_calls
     uint64_t blocked               # datagrams the socket had no room for
     uint64_t failed                # datagrams the kernel refused

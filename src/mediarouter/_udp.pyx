@@ -175,7 +175,7 @@ cdef void udp_send(UdpSocket *sockets, SendBatch *batch, const Outbox *outbox, U
         at = outbox.heads[i]
         while at >= 0:
             packet = &outbox.packets[at]
-            if packet.remote.connection:
+            if packet.remote.connection or packet.size == 0:
                 at = packet.next
                 continue
             if (packet.remote.socket_index != socket_index or messages == SEND_BATCH
@@ -245,6 +245,7 @@ cdef void flush(UdpSocket *sockets, int socket_index, SendBatch *batch, int coun
         if sent > 0:
             for i in range(done, done + sent):
                 counters.sent += batch.packets[i]
+            counters.send_messages += sent
             done += sent
             continue
         if batch.packets[done] > 1 and (errno == EIO or errno == EINVAL):
@@ -270,6 +271,7 @@ cdef void send_singly(UdpSocket *udp, SendBatch *batch, int index, UdpCounters *
         counters.send_calls += 1
         if sendmmsg(udp.fd, &message, 1, MSG_DONTWAIT) == 1:
             counters.sent += 1
+            counters.send_messages += 1
         elif errno == EAGAIN or errno == ENOBUFS:
             counters.blocked += 1
         else:

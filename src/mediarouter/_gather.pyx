@@ -1,0 +1,48 @@
+"""Frames that wait to be whole; `_gather.pxd` tells why."""
+
+from libc.stdint cimport int64_t
+from mediarouter._cache cimport CachedPacket, packet_cache_find
+from mediarouter._drop cimport DROP_PRODUCER_PAUSED
+from mediarouter._forward cimport Passage, forward, passage_init
+from mediarouter._plane cimport GATHERED_MAX, Encoding, Plane, count_drop
+from mediarouter._rtp cimport RtpView, rtp_parse
+from mediarouter._timers cimport timer_arm, timer_cancel
+
+
+cdef void gather_packet(Plane *plane, Encoding *encoding, int64_t seq, bint wait, int64_t now_us) noexcept nogil:
+    cdef int at = encoding.gathered_count
+    if at == 0:
+        encoding.gathered_at_us = now_us
+    while at > 0 and encoding.gathered[at - 1] > seq:
+        encoding.gathered[at] = encoding.gathered[at - 1]
+        at -= 1
+    encoding.gathered[at] = seq
+    encoding.gathered_count += 1
+    if not wait or encoding.gathered_count == GATHERED_MAX or plane.gather_us == 0:
+        gather_flush(plane, encoding, now_us)
+    elif encoding.gathered_count == 1:
+        timer_arm(plane.timers, &encoding.gather_timer, now_us + plane.gather_us)
+
+
+cdef void gather_flush(Plane *plane, Encoding *encoding, int64_t now_us) noexcept nogil:
+    cdef RtpView views[GATHERED_MAX]
+    cdef Passage passages[GATHERED_MAX]
+    cdef const CachedPacket *packet
+    cdef int i
+    cdef int count = 0
+    if encoding.gathered_count == 0:
+        return
+    timer_cancel(plane.timers, &encoding.gather_timer)
+    if now_us - encoding.gathered_at_us > plane.longest_gathered_us:
+        plane.longest_gathered_us = now_us - encoding.gathered_at_us
+    for i in range(encoding.gathered_count):
+        packet = packet_cache_find(encoding.cache, encoding.gathered[i], now_us)
+        if packet == NULL or rtp_parse(&views[count], packet.data, packet.size) != 0:
+            continue
+        if encoding.producer.paused:
+            count_drop(plane, DROP_PRODUCER_PAUSED)
+            continue
+        passage_init(&passages[count], &views[count], encoding, packet.seq)
+        count += 1
+    encoding.gathered_count = 0
+    forward(plane, passages, count, now_us)

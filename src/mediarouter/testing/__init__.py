@@ -1,0 +1,1 @@
+"""Pieces for tests and benchmarks of services that embed mediarouter."""
