@@ -1,0 +1,36 @@
+"""The floor in a process of its own: a plan comes as a JSON line, figures go out for every line after it."""
+
+import json
+import os
+import socket
+import sys
+import threading
+
+from mediarouter.bench._floor import Floor
+from mediarouter.bench.router_process import cpu_ns
+from mediarouter.srtp import Profile
+
+SEND_BUFFER = 4 << 20
+
+
+def main() -> None:
+    """Send until standard input ends."""
+    plan = json.loads(sys.stdin.readline())
+    names = [bytes.fromhex(name) for name in plan.pop("names")]
+    profile = Profile(plan["profile"])
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+        floor = Floor(sock.fileno(), **plan)
+        for name in names:
+            floor.add(os.urandom(profile.key_size + profile.salt_size), name)
+        thread = threading.Thread(target=floor.run)
+        thread.start()
+        print("{}", flush=True)
+        while sys.stdin.readline():
+            print(json.dumps({"cpu_ns": cpu_ns(), **floor.figures()}), flush=True)
+        floor.stop()
+        thread.join()
+
+
+if __name__ == "__main__":
+    main()
