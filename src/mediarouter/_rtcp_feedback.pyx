@@ -29,7 +29,7 @@ cdef const char *check_nack(const RtcpView *view) noexcept nogil:
 
 
 cdef list pairs_of(object sequence_numbers):
-    # as few pairs as their order allows
+    # as few pairs as their order allows: it is kept
     cdef list pairs = []
     cdef uint16_t first = 0
     cdef uint16_t mask = 0
@@ -38,7 +38,7 @@ cdef list pairs_of(object sequence_numbers):
     for number in sequence_numbers:
         seq = <uint16_t>checked(number, 0xFFFF, "sequence_numbers")
         distance = <uint16_t>(seq - first)
-        if is_open and 1 <= distance <= 16:
+        if is_open and 1 <= distance <= 16 and not mask >> (distance - 1):
             mask |= <uint16_t>(1 << (distance - 1))
             continue
         if is_open:

@@ -18,7 +18,7 @@ cdef class UnknownPacket(RtcpPacket):
 ctypedef const char *(*rtcp_check_t)(const RtcpView *view) noexcept nogil
 
 # `size` bytes of a datagram as a value of that class
-cdef RtcpPacket packet_of(type kind, const uint8_t *data, int size, int padding)
+cdef object packet_of(type kind, const uint8_t *data, int size, int padding)
 # Its bytes; ValueError when __init__ never ran
 cdef const uint8_t *wire_of(RtcpPacket packet) except NULL
 # Room for `size` bytes, all zero but the header

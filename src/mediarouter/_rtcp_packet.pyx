@@ -22,7 +22,6 @@ cdef tuple NOTHING = ()
 
 
 @cython.freelist(128)
-@cython.no_gc
 cdef class RtcpPacket:
     """An RTCP packet. It does not change; `copy.replace` (Python 3.13) or `rtcp.replace` makes another one.
 
@@ -75,7 +74,7 @@ cdef tuple fields_of(object packet):
     return tuple([getattr(packet, name) for name in packet.__match_args__])
 
 
-cdef RtcpPacket packet_of(type kind, const uint8_t *data, int size, int padding):
+cdef object packet_of(type kind, const uint8_t *data, int size, int padding):
     cdef RtcpPacket packet = <RtcpPacket>(<PyTypeObject *>kind).tp_new(kind, NOTHING, NULL)
     packet.wire = PyBytes_FromStringAndSize(<const char *>data, size)
     packet.size = size - padding
