@@ -6,8 +6,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from mediarouter import _rtcp, rtcp  # noqa: E402
 from tests.rtcp_vectors import COMPOUND, GOOD, padded  # noqa: E402
+
+from mediarouter import _rtcp, rtcp  # noqa: E402
 
 SEEDS = [*GOOD.values(), COMPOUND, padded(COMPOUND[:4] + COMPOUND[4:52], 4)]
 

@@ -5,10 +5,10 @@ import pickle
 
 import pytest
 from aiortc import rtp as aiortc_rtp
+from fuzz import rtcp as fuzz_rtcp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fuzz import rtcp as fuzz_rtcp
 from mediarouter import _rtcp, rtcp
 from tests.rtcp_vectors import BROKEN, COMPOUND, CONTRADICTING, GOOD, all_captured, padded
 
