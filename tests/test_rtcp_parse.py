@@ -277,6 +277,63 @@ def test_bad_ones_against_aiortc(name):
     assert theirs_refuses(data) == (name not in WE_REFUSE)
 
 
+def why_they_refuse(packet) -> str | None:
+    """What aiortc has against a packet that we take."""
+    size = len(bytes(packet)) - (bytes(packet)[-1] if bytes(packet)[0] & 0x20 else 0)
+    match packet:
+        case rtcp.SenderReport() | rtcp.ReceiverReport() if packet.extension:
+            return "profile-specific extensions are none of theirs"
+        case rtcp.Sdes() if len(packet.chunks) > 1:
+            return "chunks do not begin on words there"
+        case rtcp.Sdes([chunk]) if any(bytes(packet)[8 + sum(2 + len(item.value) for item in chunk.items) :]):
+            return "the byte behind the end of a chunk is a length there, whatever it is"
+        case rtcp.Twcc() | rtcp.Ccfb() | rtcp.UnknownPacket() if bytes(packet)[1] in (205, 206):
+            return "they read two SSRCs and NACK pairs" if size < 12 or size % 4 else None
+    return None
+
+
+def why_we_refuse(data: bytes) -> str | None:
+    """What we have against a packet that aiortc takes."""
+    match data[1]:
+        case 204 | 207:
+            return "they do not look into types that they do not know"
+        case 205 | 206:
+            return "they do not look into feedback but NACKs"
+        case 202:
+            return "they take any end of a chunk, and anything behind it"
+        case 203:
+            return "they do not look at the reason of a BYE"
+    return None
+
+
+def judge(data: bytes) -> None:
+    """Both take a datagram and find the same, or both refuse it, or there is a reason."""
+    try:
+        packets = rtcp.parse(data)
+    except rtcp.RtcpError as error:
+        assert theirs_refuses(data) or why_we_refuse(data[error.offset :]), str(error)
+        return
+    if theirs_refuses(data):
+        assert any(why_they_refuse(packet) for packet in packets), packets
+    elif not any(why_they_refuse(packet) for packet in packets):
+        agree(data)
+
+
+@pytest.mark.parametrize("name", [*GOOD, "compound"])
+def test_every_bit_flipped_against_aiortc(name):
+    data = GOOD.get(name, COMPOUND)
+    for bit in range(len(data) * 8):
+        flipped = bytearray(data)
+        flipped[bit // 8] ^= 0x80 >> bit % 8
+        judge(bytes(flipped))
+
+
+@given(st.binary(max_size=60), st.integers(0, 63), st.sampled_from([200, 201, 202, 203, 205, 206]))
+def test_any_body_against_aiortc(body, head, packet_type):
+    body += bytes(-len(body) % 4)
+    judge(bytes([0x80 | head, packet_type]) + (len(body) // 4).to_bytes(2, "big") + body)
+
+
 # ---- malice
 
 
