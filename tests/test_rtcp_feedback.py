@@ -31,6 +31,8 @@ def test_both_ssrcs_are_checked_and_kept(build):
         for value in (-1, 1 << 32):
             with pytest.raises(ValueError, match=f"{name} must be 0..4294967295"):
                 build(**{"sender_ssrc": 1, "media_ssrc": 2, name: value})
+        with pytest.raises(TypeError):
+            build(**{"sender_ssrc": 1, "media_ssrc": 2, name: 1.5})
 
 
 def test_nack_vectors():

@@ -10,6 +10,7 @@ A constructor checks every field and writes the bytes.
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.number cimport PyNumber_Index
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 from mediarouter._rtp cimport read_u32, write_u16, write_u32
@@ -129,7 +130,7 @@ cdef uint8_t *new_feedback(RtcpPacket packet, int packet_type, int form, object 
 cdef uint64_t checked(object value, uint64_t largest, str name) except? 0xFFFFFFFFFFFFFFFF:
     if not 0 <= value <= largest:
         raise ValueError(f"{name} must be 0..{largest}")
-    return <uint64_t>value
+    return <uint64_t>PyNumber_Index(value)      # TypeError for 1.5
 
 
 cdef uint32_t checked_u32(object value, str name) except? 0xFFFFFFFF:
