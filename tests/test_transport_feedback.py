@@ -1,7 +1,7 @@
 """The format of transport-wide feedback: vectors of other implementations, the traps by name, malice.
 
 P numbers are traps, T numbers vectors. The traps of who records (P6, P8, P9, P11, P12, P17) are in
-congestion/test_twcc.py, the one about compound datagrams (P14) in test_rtcp.py.
+congestion/test_twcc.py, the one about compound datagrams (P14) in test_rtcp_parse.py.
 """
 
 import json
@@ -310,11 +310,30 @@ def test_statuses_are_one_row_a_number() -> None:
         ([9_000_000, 0], "does not fit"),
         ([0] * 2000, "does not fit"),
         ([1 << 60], "out of range"),
+        ([-1 << 70], "out of range"),
     ],
 )
 def test_what_cannot_be_written_is_an_error(arrivals: list[int | None], why: str) -> None:
     with pytest.raises(ValueError, match=why):
         Twcc(1, 2, 3, arrivals)
+
+
+@pytest.mark.parametrize(
+    ("name", "largest"),
+    [
+        ("sender_ssrc", 0xFFFFFFFF),
+        ("media_ssrc", 0xFFFFFFFF),
+        ("base_sequence_number", 0xFFFF),
+        ("feedback_packet_count", 0xFF),
+    ],
+)
+def test_fields_take_their_range_and_no_more(name: str, largest: int) -> None:
+    good: dict[str, Any] = {"sender_ssrc": 1, "media_ssrc": 2, "base_sequence_number": 3, "arrivals_us": [0]}
+    for value in (0, largest):
+        assert getattr(from_bytes(bytes(Twcc(**{**good, name: value}))), name) == value
+    for value in (-1, largest + 1, 1 << 70):
+        with pytest.raises(ValueError, match=f"{name} must be 0..{largest}"):
+            Twcc(**{**good, name: value})
 
 
 def test_the_largest_steps_fit() -> None:

@@ -295,33 +295,36 @@ cdef class Twcc:
         feedback_packet_count: 0..255, one more with each packet.
 
     Raises:
-        ValueError: nothing arrived, two arrivals in a row are more than 8.19 s apart, or there is more than a packet
-            of 1,500 bytes holds; then make several. `mediarouter.congestion.TwccRecorder` does.
+        ValueError: a field is out of range, nothing arrived, two arrivals in a row are more than 8.19 s apart, or there
+            is more than a packet of 1,500 bytes holds; then make several. `mediarouter.congestion.TwccRecorder` does.
 
     Source: draft-holmer-rmcat-transport-wide-cc-extensions-01 section 3.1.
     """
 
-    def __init__(self, uint32_t sender_ssrc, uint32_t media_ssrc, uint16_t base_sequence_number, arrivals_us,
-                 uint8_t feedback_packet_count=0):
+    def __init__(self, sender_ssrc, media_ssrc, base_sequence_number, arrivals_us, feedback_packet_count=0):
         cdef uint8_t out[TWCC_SIZE_MAX]
         cdef TwccWriter writer
         cdef int64_t arrival_us
         cdef bint added
         cdef int size
-        twcc_writer_init(&writer, out, sizeof(out), base_sequence_number)
+        cdef uint32_t sender = checked(sender_ssrc, 0xFFFFFFFF, "sender_ssrc")
+        cdef uint32_t media = checked(media_ssrc, 0xFFFFFFFF, "media_ssrc")
+        cdef uint16_t base = <uint16_t>checked(base_sequence_number, 0xFFFF, "base_sequence_number")
+        cdef uint8_t feedback_count = <uint8_t>checked(feedback_packet_count, 0xFF, "feedback_packet_count")
+        twcc_writer_init(&writer, out, sizeof(out), base)
         for arrival in arrivals_us:
             if arrival is None:
                 added = twcc_writer_add_lost(&writer)
             else:
-                arrival_us = arrival
-                if not -TIME_MAX_US < arrival_us < TIME_MAX_US:
+                if not -TIME_MAX_US < arrival < TIME_MAX_US:
                     raise ValueError("arrival time out of range")
+                arrival_us = arrival
                 added = twcc_writer_add_received(&writer, twcc_tick(arrival_us))
             if not added:
                 raise ValueError("does not fit one packet")
         if not writer.received:
             raise ValueError("nothing arrived")
-        size = twcc_writer_finish(&writer, sender_ssrc, media_ssrc, feedback_packet_count)
+        size = twcc_writer_finish(&writer, sender, media, feedback_count)
         take_wire(self, out, size, size - (out[size - 1] if out[0] & 0x20 else 0))
 
     @property
@@ -390,6 +393,12 @@ cdef class Twcc:
         return (f"Twcc(sender_ssrc={self.fixed.sender_ssrc}, media_ssrc={self.fixed.media_ssrc}, "
                 f"reference_time={self.reference_time}, feedback_packet_count={self.fixed.feedback_count}, "
                 f"arrivals={self.arrivals})")
+
+
+cdef uint32_t checked(object value, uint32_t largest, str name) except? 0xFFFFFFFF:
+    if not 0 <= value <= largest:
+        raise ValueError(f"{name} must be 0..{largest}")
+    return <uint32_t>value
 
 
 cdef object twcc_of(const uint8_t *data, int size, int padding):
