@@ -23,6 +23,7 @@ LAYERS = {
         "rtp",
         "header_extensions",
         "capture",
+        "_capture",
         "_rtcp",
         "rtcp",
         "_transport_feedback",
