@@ -57,7 +57,7 @@ LAYERS = {
         "transports",
     ],
     4: ["_udp", "_tcp", "_loop", "_engine", "net"],
-    5: ["web", "cli", "__init__"],
+    5: ["web", "cli", "inspect", "inspect_feedback", "inspect_output", "__init__"],
 }
 # Nouns command the engine, which lives above them; tests give them another one. The names alone are imported.
 UPWARD = {("consumer", "_engine"), ("producer", "_engine"), ("transports", "_engine")}
