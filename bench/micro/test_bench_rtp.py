@@ -1,4 +1,4 @@
-"""What it costs to read RTP, beside aiortc and dpkt in the same run: `python -m pytest bench/micro/test_bench_rtp.py`."""
+"""What reading RTP costs, beside aiortc and dpkt in the same run: `python -m pytest bench/micro/test_bench_rtp.py`."""
 
 import time
 from collections.abc import Callable
