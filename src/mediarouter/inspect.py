@@ -23,6 +23,7 @@ from mediarouter.inspect_feedback import FeedbackReport, inspect_feedback
 from mediarouter.sdp import SessionDescription, read_extmaps, read_rtpmaps
 
 BIN_US = 1_000_000  # of bitrates over time
+MAX_BINS = 86_400  # a day; a capture that lasts longer has a broken clock, or needs no bitrate by the second
 GUESSED_CLOCKS = (8000, 16000, 48000, 90000)
 STATIC_CLOCKS = {0: 8000, 3: 8000, 8: 8000, 9: 8000, 18: 8000}  # RFC 3551 section 6
 GUESS_AFTER_US = 500_000  # a stream must last as long to show its clock
@@ -78,7 +79,7 @@ class StreamReport(Struct):
         jitter_ms: interarrival jitter at the end (RFC 3550 A.8); `max_jitter_ms` the largest.
             None without a clock rate, and for retransmissions, which come when they are asked for.
         bitrate_bps: over the stream's duration.
-        bitrates_bps: in each second of the capture.
+        bitrates_bps: in each second of the capture; empty when that lasts for more than a day.
         frames: distinct timestamps of packets with payload.
     """
 
@@ -233,7 +234,9 @@ def _stream(context: _Context, group: NDArray[Any]) -> StreamReport:
     codec, clock = context.codecs.get(payload_type), context.clocks.get(payload_type)
     duration_us = int(times.max() - times.min())
     seconds = (context.end_us - context.start_us) // BIN_US + 1
-    bins = numpy.bincount((times - context.start_us) // BIN_US, packets["size"], seconds)
+    bins: NDArray[Any] = numpy.zeros(0)
+    if seconds <= MAX_BINS:
+        bins = numpy.bincount((times - context.start_us) // BIN_US, packets["size"], seconds)
     types, uses = numpy.unique(packets["payload_type"], return_counts=True)
     size = int(packets["size"].sum())
     stream = StreamReport(
@@ -364,8 +367,9 @@ def _pair_retransmissions(
                 continue
             if _fit(originals, packets["timestamp"], numbers, ticks) >= MATCH:
                 stream.rtx_of = other.ssrc
-                missing = numpy.setdiff1d(numpy.arange(numbers[0], numbers[-1] + 1), numbers)
-                other.recovered = int(numpy.isin(missing & 0xFFFF, originals).sum())
+                other.recovered = len(
+                    numpy.setdiff1d(_unwrapped(originals, packets["timestamp"], numbers, ticks), numbers)
+                )
                 break
 
 
@@ -375,13 +379,29 @@ def _placed(packets: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     return numbers, rtp.unwrap(packets["timestamp"], 32)[first_of]
 
 
-def _fit(originals: NDArray[Any], timestamps: NDArray[Any], numbers: NDArray[Any], ticks: NDArray[Any]) -> float:
-    """How many of the retransmissions have a number that lies, in the other stream, where their timestamp lies."""
+def _window(
+    timestamps: NDArray[Any], numbers: NDArray[Any], ticks: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """The numbers of a stream around each timestamp, and which of these lie within the stream's own."""
     wanted = ticks[0] + ((timestamps.astype(numpy.int64) - ticks[0]) & 0xFFFFFFFF)
     below = numpy.maximum(numpy.searchsorted(ticks, wanted, "left") - 1, 0)
     above = numpy.minimum(numpy.searchsorted(ticks, wanted, "right"), len(numbers) - 1)
-    fits = (originals - numbers[below] & 0xFFFF) <= numbers[above] - numbers[below]
-    return float((fits & (wanted <= ticks[-1])).mean())
+    return numbers[below], numbers[above], wanted <= ticks[-1]
+
+
+def _fit(originals: NDArray[Any], timestamps: NDArray[Any], numbers: NDArray[Any], ticks: NDArray[Any]) -> float:
+    """How many of the retransmissions have a number that lies, in the other stream, where their timestamp lies."""
+    below, above, inside = _window(timestamps, numbers, ticks)
+    return float((inside & ((originals - below & 0xFFFF) <= above - below)).mean())
+
+
+def _unwrapped(
+    originals: NDArray[Any], timestamps: NDArray[Any], numbers: NDArray[Any], ticks: NDArray[Any]
+) -> NDArray[Any]:
+    """The distinct numbers, as the other stream counts, of the retransmissions that fit into it."""
+    below, above, inside = _window(timestamps, numbers, ticks)
+    steps = originals - below & 0xFFFF
+    return numpy.unique((below + steps)[inside & (steps <= above - below)])
 
 
 def _pair_by_name(streams: list[StreamReport]) -> None:
