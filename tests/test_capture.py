@@ -8,6 +8,7 @@ import threading
 import dpkt
 import numpy
 import pytest
+from fuzz import capture as fuzz_capture
 from hypothesis import given
 from hypothesis import strategies as st
 from scapy.layers.inet import IP, UDP
@@ -324,3 +325,8 @@ def test_a_pipe_will_do(tmp_path):
     writer.start()
     assert_one_datagram(capture.read(path))
     writer.join()
+
+
+def test_the_fuzz_targets_seeds():
+    for seed in fuzz_capture.seeds():
+        fuzz_capture.fuzz_one(seed)

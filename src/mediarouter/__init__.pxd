@@ -1,5 +1,5 @@
-# What other extension modules may cimport: `from mediarouter cimport RtpView, rtp_parse`. Names here stay; the fields of
-# RtpView may grow with a minor version, and whoever uses them is compiled anew. What SrtpContext holds is private.
+# What other extension modules may cimport: `from mediarouter cimport RtpView, rtp_parse`. Names here stay; RtpView may
+# grow with a minor version, and whoever uses it is compiled anew. What SrtpContext holds is private.
 from mediarouter._rtp cimport (
     ExtensionWriter,
     PacketKind,

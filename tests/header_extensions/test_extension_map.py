@@ -5,6 +5,7 @@ import pytest
 from aiortc.rtcrtpparameters import RTCRtpHeaderExtensionParameters, RTCRtpParameters
 from aiortc.rtp import HeaderExtensions as JudgedExtensions
 from aiortc.rtp import HeaderExtensionsMap, unpack_header_extensions
+from fuzz import header_extensions as fuzz_header_extensions
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -219,3 +220,8 @@ def test_aiortc_reads_what_is_written():
         ext.HeaderExtensions(mid="0", audio_level=known.audio_level, abs_send_time=known.abs_send_time)
     )
     assert dict(unpack_header_extensions(profile, block)) == written
+
+
+def test_the_fuzz_targets_seeds():
+    for seed in fuzz_header_extensions.seeds():
+        fuzz_header_extensions.fuzz_one(seed)
