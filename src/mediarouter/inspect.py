@@ -204,7 +204,7 @@ def _clock_rates(
             clocks[payload_type] = STATIC_CLOCKS[payload_type]
             continue
         times = found.time_us[group]
-        span_us = int(times[-1] - times[0])
+        span_us = int(times[-1]) - int(times[0])
         if span_us < GUESS_AFTER_US:
             continue
         ticks = rtp.unwrap(rows["timestamp"][group], 32)
@@ -232,7 +232,7 @@ def _stream(context: _Context, group: NDArray[Any]) -> StreamReport:
     found, packets, times = context.found, context.rows[group], context.found.time_us[group]
     payload_type = _payload_type(context.rows, group)
     codec, clock = context.codecs.get(payload_type), context.clocks.get(payload_type)
-    duration_us = int(times.max() - times.min())
+    duration_us = int(times.max()) - int(times.min())
     seconds = (context.end_us - context.start_us) // BIN_US + 1
     bins: NDArray[Any] = numpy.zeros(0)
     if seconds <= MAX_BINS:
