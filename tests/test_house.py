@@ -23,6 +23,7 @@ LAYERS = {
         "rtp",
         "header_extensions",
         "capture",
+        "_capture",
         "_rtcp",
         "_rtcp_bitrates",
         "_rtcp_ccfb",
@@ -67,7 +68,7 @@ LAYERS = {
         "transports",
     ],
     4: ["_udp", "_tcp", "_loop", "_engine", "net"],
-    5: ["web", "cli", "bench", "testing", "__init__"],
+    5: ["web", "cli", "bench", "testing", "inspect", "inspect_feedback", "inspect_output", "__init__"],
 }
 # Nouns command the engine, which lives above them; tests give them another one. The names alone are imported.
 UPWARD = {("consumer", "_engine"), ("producer", "_engine"), ("transports", "_engine")}

@@ -2,6 +2,7 @@
 
 import dpkt
 import pytest
+from fuzz import rtp as fuzz_rtp
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scapy.layers.rtp import RTP as ScapyRtp
@@ -429,3 +430,15 @@ def test_any_packet_against_dpkt(data):
 def fields(header):
     names = [name for name in dir(type(header)) if not name.startswith("_")]
     return {name: getattr(header, name) for name in names if not callable(getattr(header, name))}
+
+
+def test_the_fuzz_targets_seeds():
+    for seed in fuzz_rtp.seeds():
+        fuzz_rtp.fuzz_one(seed)
+
+
+def test_renumbering_leaves_no_id_twice():
+    data = bytearray(GOOD["one_byte_full"])
+    with pytest.raises(ValueError, match="two header extensions"):
+        rtp.parse(data).renumber_extensions({1: 3})
+    assert data == GOOD["one_byte_full"]

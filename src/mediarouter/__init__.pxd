@@ -1,0 +1,38 @@
+# What other extension modules may cimport: `from mediarouter cimport RtpView, rtp_parse`. Names here stay; RtpView may
+# grow with a minor version, and whoever uses it is compiled anew. What SrtpContext holds is private.
+from mediarouter._rtp cimport (
+    ExtensionWriter,
+    PacketKind,
+    RtpView,
+    extension_writer_add,
+    extension_writer_finish,
+    extension_writer_init,
+    packet_kind,
+    rtp_extension,
+    rtp_parse,
+    rtp_set_marker,
+    rtp_set_payload_type,
+    rtp_set_seq,
+    rtp_set_ssrc,
+    rtp_set_timestamp,
+    rtp_write_header,
+    seq_diff,
+    seq_unwrap,
+    timestamp_diff,
+)
+from mediarouter._srtp cimport (
+    SRTP_AEAD_AES_128_GCM,
+    SRTP_AEAD_AES_256_GCM,
+    SRTP_AES128_CM_SHA1_32,
+    SRTP_AES128_CM_SHA1_80,
+    SRTP_MAX_TRAILER,
+    SrtpContext,
+    SrtpProfile,
+    srtp_context_free,
+    srtp_context_new,
+    srtp_context_protect,
+    srtp_context_protect_rtcp,
+    srtp_context_remove_ssrc,
+    srtp_context_unprotect,
+    srtp_context_unprotect_rtcp,
+)

@@ -421,15 +421,22 @@ cdef class RtpHeader:
         """Give elements other ids, in place: {old: new}. New id 0 takes an element out; ids not named stay.
 
         Raises:
-            ValueError: an id is outside of 0..255, or above 14 in a packet of the one-byte form; nothing was changed.
+            ValueError: an id is outside of 0..255, or above 14 in a packet of the one-byte form, or two elements would
+                have one id; nothing was changed.
         """
         cdef uint8_t table[256]
         cdef int i
+        cdef set taken = set()
         self._check_writable()
         for i in range(256):
             table[i] = <uint8_t>i
         for old, new in new_ids.items():
             table[<int>checked(old, 255, "header extension id")] = <uint8_t>checked(new, 255, "header extension id")
+        for old in self.extensions:
+            new = table[<int>old]
+            if new and new in taken:
+                raise ValueError(f"two header extensions would have id {new}")
+            taken.add(new)
         if not rtp_renumber_extensions(&self._view, table):
             raise ValueError("the one-byte form has ids 1..14")
 

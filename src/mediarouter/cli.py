@@ -1,10 +1,12 @@
-"""The command line: `mediarouter serve`."""
+"""The command line: `mediarouter serve`, `mediarouter inspect`."""
 
 import os
 import socket
 import sys
+from pathlib import Path
 
-from mediarouter import __version__
+from mediarouter import __version__, capture
+from mediarouter.errors import MediaRouterError
 
 try:
     import typer
@@ -12,6 +14,8 @@ try:
     import uvloop
     from rich.console import Console
 
+    from mediarouter import inspect_output
+    from mediarouter.inspect import Description, inspect_capture
     from mediarouter.net.worker import Worker
     from mediarouter.web.app import create_app
 except ImportError as error:
@@ -86,6 +90,30 @@ async def _serve(
             places = ", ".join(f"{address} port {number}" for address, number in worker.listening)
             console.print(f"media: {places} (UDP and TCP)")
             await uvicorn.Server(config).serve(sockets=[listener])
+
+
+@app.command()
+def inspect(
+    file: Path = typer.Argument(..., help="Capture of decrypted RTP, pcap or pcapng."),
+    sdp: Path | None = typer.Option(None, help="Offer or answer: codecs and header extensions."),
+    plot: Path | None = typer.Option(None, help="Draw bitrates and delays into this picture (png, svg, pdf)."),
+    json: bool = typer.Option(False, "--json", help="Print JSON."),
+) -> None:
+    """Show the streams of a capture: loss, jitter, bitrate, layers, key frames, retransmissions, delay."""
+    try:
+        report = inspect_capture(capture.read(file), Description.of(sdp.read_text()) if sdp else None)
+        if plot:
+            inspect_output.plot(report, plot)
+    except ImportError:
+        console.print("[red]--plot needs matplotlib:[/red] pip install 'mediarouter\\[bench]'")
+        raise typer.Exit(1) from None
+    except (OSError, ValueError, MediaRouterError) as error:
+        console.print(f"[red]cannot inspect {file}:[/red] {error}", highlight=False)
+        raise typer.Exit(1) from None
+    if json:
+        print(inspect_output.to_json(report))
+    else:
+        inspect_output.show(report, console)
 
 
 def main() -> None:

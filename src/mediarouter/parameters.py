@@ -24,6 +24,10 @@ VIDEO_CONTENT_TYPE = "http://www.webrtc.org/experiments/rtp-hdrext/video-content
 VIDEO_TIMING = "http://www.webrtc.org/experiments/rtp-hdrext/video-timing"
 COLOR_SPACE = "http://www.webrtc.org/experiments/rtp-hdrext/color-space"
 ABS_CAPTURE_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time"
+MIXER_AUDIO_LEVEL = "urn:ietf:params:rtp-hdrext:csrc-audio-level"
+TRANSPORT_CC_02 = "http://www.webrtc.org/experiments/rtp-hdrext/transport-wide-cc-02"
+DEPENDENCY_DESCRIPTOR = "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension"
+VIDEO_LAYERS_ALLOCATION = "http://www.webrtc.org/experiments/rtp-hdrext/video-layers-allocation00"
 
 # ExtensionKind of the engine (`_rtp.pxd`) by URI. The dependency descriptor and the layers allocation are left out on
 # purpose: a browser that may send the descriptor sends VP8 without picture ids, and layers could not be told apart.
