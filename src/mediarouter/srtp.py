@@ -3,8 +3,10 @@
 from enum import IntEnum
 
 from mediarouter._srtp import SrtpError, SrtpSession, backend
+from mediarouter._srtp_backend import available
+from mediarouter._srtp_fanout import protect_fanout
 
-__all__ = ["Profile", "SrtpError", "SrtpSession", "backend"]
+__all__ = ["Profile", "SrtpError", "SrtpSession", "available", "backend", "protect_fanout"]
 
 
 class Profile(IntEnum):
