@@ -208,7 +208,7 @@ cdef bint derive_from(KeySet *keys, const SrtpPolicy *policy, int label, uint8_t
     expand((<KeySet *>room).cipher, policy.key, policy.cipher_key_size)
     if label == 6:                 # cipher and salt alone, side by side
         done = (prf(<KeySet *>room, policy, 6, out, policy.cipher_key_size)
-                and prf(<KeySet *>room, policy, 7, out + 52, 14))
+                and prf(<KeySet *>room, policy, 7, out + 52, policy.salt_size))
     else:
         done = (prf(<KeySet *>room, policy, label, out, policy.cipher_key_size)
                 and prf(<KeySet *>room, policy, label + 1, out + 32, 20)
@@ -232,7 +232,7 @@ cdef bint crypto_derive_header(KeySet *keys, const SrtpPolicy *policy) noexcept 
     cdef bint done = derive_from(keys, policy, 6, material)
     if done:
         expand(keys.cipher, material, policy.cipher_key_size)
-        memcpy(keys.salt, material + 52, 14)
+        memcpy(keys.salt, material + 52, policy.salt_size)         # GCM's 12 bytes and zeros (RFC 7714 section 8.3)
     explicit_bzero(material, sizeof(material))
     return done
 

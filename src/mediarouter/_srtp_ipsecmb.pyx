@@ -164,7 +164,7 @@ cdef int mask(Session *session, uint8_t *packet, int size, uint64_t index) noexc
     cdef int i
     if not packet[0] & 0x10:
         return 0
-    memset(iv, 0, 16)              # counter mode whatever the profile (RFC 7714 section 10 keeps RFC 6904's)
+    memset(iv, 0, 16)              # counter mode whatever the profile (RFC 7714 section 8.3)
     memcpy(iv + 4, packet + 8, 4)
     write_u16(iv + 8, <uint16_t>(index >> 32))
     write_u32(iv + 10, <uint32_t>index)
