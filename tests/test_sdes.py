@@ -86,7 +86,10 @@ def test_truncations_and_flips_are_lines_or_errors(suite):
         assert CryptoAttribute.parse(str(again)) == again
 
 
-@given(st.text(max_size=80) | st.from_regex(r"a=crypto:\d+ \w+ inline:[A-Za-z0-9+/=]+(\|2\^\d\d)?(\|\d+:\d+)?", fullmatch=True))
+@given(
+    st.text(max_size=80)
+    | st.from_regex(r"a=crypto:\d+ \w+ inline:[A-Za-z0-9+/=]+(\|2\^\d\d)?(\|\d+:\d+)?", fullmatch=True)
+)
 def test_any_text_is_a_line_or_an_error(text):
     try:
         parsed = CryptoAttribute.parse(text)

@@ -219,9 +219,9 @@ def test_a_caller_is_told_what_was_wrong(backend):
     assert refusal(session.protect, bytes(65536)) == "too_large"
     for function in (session.protect, session.unprotect, session.protect_rtcp, session.unprotect_rtcp):
         assert refusal(function, b"") == "srtp_short"
-    assert session.protect(memoryview(bytearray(rtp(1)))) == SrtpSession(
-        Profile.AEAD_AES_128_GCM, key, key
-    ).protect(rtp(1))
+    assert session.protect(memoryview(bytearray(rtp(1)))) == SrtpSession(Profile.AEAD_AES_128_GCM, key, key).protect(
+        rtp(1)
+    )
 
 
 @PROFILES

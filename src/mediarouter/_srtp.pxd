@@ -1,7 +1,8 @@
 # SRTP and SRTCP (RFC 3711, 7714): one direction of one peer is a SrtpContext; the engine calls these functions without
 # the GIL. `SrtpSession` is the Python face of a pair of them.
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from mediarouter._srtp_policy cimport SRTP_MAX_TRAILER, SrtpBackend, SrtpContext, SrtpFanoutItem, SrtpPolicy, SrtpProfile
+from mediarouter._srtp_policy cimport (
+    SRTP_MAX_TRAILER, SrtpBackend, SrtpContext, SrtpFanoutItem, SrtpPolicy, SrtpProfile)
 
 # NULL: bad key size or no memory; key = master key + master salt
 cdef SrtpContext *srtp_context_new(SrtpProfile profile, const uint8_t *key, int key_size,

@@ -1,10 +1,9 @@
 from collections.abc import Iterable
 from typing import Self, SupportsInt, final
 
-from mediarouter._srtp_backend import available, backend
 from mediarouter.errors import MediaRouterError
 
-__all__ = ["RTCP_LIFETIME", "RTP_LIFETIME", "SrtpError", "SrtpSession", "available", "backend"]
+__all__ = ["RTCP_LIFETIME", "RTP_LIFETIME", "SrtpError", "SrtpSession"]
 
 RTP_LIFETIME: int
 RTCP_LIFETIME: int

@@ -15,7 +15,6 @@ from mediarouter._srtp_backend cimport srtp_backend, srtp_backend_named
 from mediarouter._srtp_policy cimport (
     RTCP_HEADER_SIZE,
     RTP_HEADER_SIZE,
-    SRTP_MAX_TRAILER,
     SRTP_MKI_MAX,
     SrtpBackend,
     SrtpContext,
@@ -26,11 +25,10 @@ from mediarouter._srtp_policy cimport (
 )
 
 from mediarouter import _drop
-from mediarouter._srtp_backend import available, backend
-from mediarouter._srtp_policy import key_size
+from mediarouter._srtp_policy import key_size as size_of_key
 from mediarouter.errors import MediaRouterError
 
-__all__ = ["RTCP_LIFETIME", "RTP_LIFETIME", "SrtpError", "SrtpSession", "available", "backend"]
+__all__ = ["RTCP_LIFETIME", "RTP_LIFETIME", "SrtpError", "SrtpSession"]
 
 cdef enum:
     PACKET_MAX = 65535
@@ -39,15 +37,15 @@ RTP_LIFETIME = 1 << 48             # packets under one master key (RFC 3711 sect
 RTCP_LIFETIME = 1 << 31
 
 
-cdef SrtpContext *srtp_context_with(const SrtpBackend *backend, const SrtpPolicy *policy) noexcept nogil:
+cdef SrtpContext *srtp_context_with(const SrtpBackend *which, const SrtpPolicy *policy) noexcept nogil:
     cdef SrtpContext *context = <SrtpContext *>calloc(1, sizeof(SrtpContext))
     if context == NULL:
         return NULL
-    context.session = backend.create(policy)
+    context.session = which.create(policy)
     if context.session == NULL:
         free(context)
         return NULL
-    context.backend = backend
+    context.backend = which
     context.rtp_left = <uint64_t>1 << 48
     context.rtcp_left = <uint64_t>1 << 31
     context.gcm = policy.gcm
@@ -56,10 +54,9 @@ cdef SrtpContext *srtp_context_with(const SrtpBackend *backend, const SrtpPolicy
     return context
 
 
-cdef SrtpContext *srtp_context_new(SrtpProfile profile, const uint8_t *key, int key_size,
-                                   bint inbound) noexcept nogil:
+cdef SrtpContext *srtp_context_new(SrtpProfile profile, const uint8_t *key, int size, bint inbound) noexcept nogil:
     cdef SrtpPolicy policy
-    if not srtp_policy_init(&policy, profile, key, key_size, inbound):
+    if not srtp_policy_init(&policy, profile, key, size, inbound):
         return NULL
     return srtp_context_with(srtp_backend(), &policy)
 
@@ -159,15 +156,15 @@ cdef void srtp_context_remove_ssrc(SrtpContext *context, uint32_t ssrc) noexcept
 
 
 cdef void srtp_fanout_protect(SrtpFanoutItem *items, int count, const uint8_t *payload, int size) noexcept nogil:
-    cdef const SrtpBackend *backend
+    cdef const SrtpBackend *which
     cdef SrtpContext *context
     cdef int i, first = 0
     while first < count:           # a run of items of one backend, none of which has a worn-out key
-        backend = items[first].context.backend
+        which = items[first].context.backend
         i = first
-        while i < count and items[i].context.backend == backend and items[i].context.rtp_left > 0:
+        while i < count and items[i].context.backend == which and items[i].context.rtp_left > 0:
             i += 1
-        backend.fanout(items + first, i - first, payload, size)
+        which.fanout(items + first, i - first, payload, size)
         for first in range(first, i):
             context = items[first].context
             if items[first].size >= 0:
@@ -240,7 +237,7 @@ cdef class SrtpSession:
         cdef const SrtpBackend *which = srtp_backend() if backend is None else srtp_backend_named(backend)
         cdef SrtpPolicy sending
         cdef SrtpPolicy receiving
-        wanted = key_size(int(profile))
+        wanted = size_of_key(int(profile))
         if wanted is None:
             raise ValueError(f"no SRTP profile {profile!r}")
         if len(local_key) != wanted or len(remote_key) != wanted:
@@ -318,9 +315,11 @@ cdef class SrtpSession:
         cdef Py_ssize_t size = PyBytes_GET_SIZE(data)
         if size > PACKET_MAX:
             refuse(DROP_TOO_LARGE)
-        cdef bytes out = PyBytes_FromStringAndSize(NULL, size + 4 + self.outbound.rtcp_tag_size + self.outbound.mki_size)
+        size += 4 + self.outbound.rtcp_tag_size + self.outbound.mki_size
+        cdef bytes out = PyBytes_FromStringAndSize(NULL, size)
         cdef int result = srtp_context_protect_rtcp_to(
-            self.outbound, <uint8_t *>PyBytes_AS_STRING(out), <const uint8_t *>PyBytes_AS_STRING(data), <int>size)
+            self.outbound, <uint8_t *>PyBytes_AS_STRING(out), <const uint8_t *>PyBytes_AS_STRING(data),
+            <int>PyBytes_GET_SIZE(data))
         if result < 0:
             refuse(result)
         return out

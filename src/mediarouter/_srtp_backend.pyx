@@ -1,5 +1,5 @@
-"""The choice of what encrypts. libsrtp is always here; libIPSec_MB is taken where its library is, runs on this processor
-and makes, for every profile, the very bytes that libsrtp makes. MEDIAROUTER_SRTP_BACKEND=libsrtp or =ipsec-mb forces."""
+"""The choice of what encrypts. libsrtp is always here; libIPSec_MB is taken where its library is, runs on this
+processor and makes, for every profile, the very bytes that libsrtp makes. MEDIAROUTER_SRTP_BACKEND=libsrtp or =ipsec-mb forces."""
 
 from libc.stdint cimport uint8_t
 from libc.string cimport memcmp, memcpy, memset
@@ -25,7 +25,7 @@ cdef bint agree(const SrtpBackend *a, const SrtpBackend *b, int profile, int siz
     cdef uint8_t packet[300]
     cdef uint8_t from_a[600]
     cdef uint8_t from_b[600]
-    cdef int i, made, key_bytes
+    cdef int i, key_bytes, made = 0
     cdef bint good = True
     for i in range(46):
         key[i] = <uint8_t>(i * 7 + profile)

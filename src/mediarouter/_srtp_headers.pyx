@@ -3,7 +3,7 @@ where the value of a chosen id stands. Cryptex encrypts CSRCs and block together
 blocks whose four low bits are set have no mark in that RFC and stay as they are."""
 
 from libc.stdint cimport uint8_t, uint32_t
-from libc.string cimport memcpy, memmove, memset
+from libc.string cimport memmove, memset
 from mediarouter._rtp cimport read_u16, read_u32, write_u16, write_u32
 from mediarouter._srtp_crypto cimport ImbJob, KeySet, counter_job, crypto_counter
 from mediarouter._srtp_policy cimport RTP_HEADER_SIZE, SrtpPolicy

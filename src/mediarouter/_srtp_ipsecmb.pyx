@@ -1,7 +1,7 @@
 """SRTP and SRTCP around the ciphers of libIPSec_MB (RFC 3711, RFC 6188, RFC 7714, RFC 6904, RFC 9335).
 
-A packet's payload is read where it lies and written where it goes, so a fan-out copies nothing but headers; counter mode
-and HMAC of up to BURST destinations are computed side by side. State grows only after authentication, tags are compared
+A packet's payload is read where it lies and written where it goes, so a fan-out copies nothing but headers; counter
+mode and HMAC of up to BURST destinations are computed side by side. State grows only after authentication, tags are compared
 in constant time, and what libsrtp decides is decided here: index, replay, order of checks.
 """
 
@@ -114,7 +114,8 @@ cdef void release(void *handle) noexcept nogil:
     free(handle)
 
 
-cdef void make_iv(uint8_t *iv, const Session *session, const KeySet *keys, uint32_t ssrc, uint64_t index) noexcept nogil:
+cdef void make_iv(uint8_t *iv, const Session *session, const KeySet *keys, uint32_t ssrc,
+                  uint64_t index) noexcept nogil:
     # RFC 7714 sections 8.1 and 9.1; RFC 3711 section 4.1.1
     cdef int i, at = 2 if session.policy.gcm else 4
     memset(iv, 0, 16)
@@ -144,7 +145,6 @@ cdef int begin(Pending *packet) noexcept nogil:
     # choose the index, mask the header; 0 or a Drop code
     cdef Session *session = packet.session
     cdef SrtpStream *stream = stream_of(session, read_u32(packet.out + 8))
-    cdef uint8_t iv[16]
     cdef int drop
     if stream == NULL:
         return DROP_SRTP_FAILED

@@ -1,13 +1,20 @@
 """Rollover counters and replay windows, one pair an SSRC; at most SRTP_STREAMS_MAX of them a direction.
 
-An RTP index is the rollover counter and the sequence number, 48 bits. The first packet of an SSRC has counter 0, or what
-the user told; each later one the counter that brings it nearest to the newest index.
+An RTP index is the rollover counter and the sequence number, 48 bits. The first packet of an SSRC has counter 0, or
+what the user told; each later one the counter that brings it nearest to the newest index.
 """
 
 from libc.stdint cimport uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from mediarouter._drop cimport DROP_SRTP_OLD, DROP_SRTP_REPLAY
-from mediarouter._lookup cimport SsrcEntry, SsrcTable, ssrc_table_find, ssrc_table_put, ssrc_table_release, ssrc_table_remove
+from mediarouter._lookup cimport (
+    SsrcEntry,
+    SsrcTable,
+    ssrc_table_find,
+    ssrc_table_put,
+    ssrc_table_release,
+    ssrc_table_remove,
+)
 from mediarouter._srtp_policy cimport SRTP_STREAMS_MAX, SRTP_WINDOW
 
 cdef enum:

@@ -1,4 +1,4 @@
-"""Keys in SDP: `a=crypto` of RFC 4568, with the suites of RFC 6188 and RFC 7714. Only over signalling that is encrypted."""
+"""Keys in SDP: `a=crypto` of RFC 4568, with the suites of RFC 6188 and RFC 7714. Only for encrypted signalling."""
 
 import base64
 import binascii
