@@ -1,5 +1,6 @@
 """The choice of what encrypts. libsrtp is always here; libIPSec_MB is taken where its library is, runs on this
-processor and makes, for every profile, the very bytes that libsrtp makes. MEDIAROUTER_SRTP_BACKEND=libsrtp or =ipsec-mb forces."""
+processor and makes, for every profile, the very bytes that libsrtp makes.
+MEDIAROUTER_SRTP_BACKEND=libsrtp or =ipsec-mb forces."""
 
 from libc.stdint cimport uint8_t
 from libc.string cimport memcmp, memcpy, memset

@@ -1,8 +1,8 @@
 """SRTP and SRTCP around the ciphers of libIPSec_MB (RFC 3711, RFC 6188, RFC 7714, RFC 6904, RFC 9335).
 
 A packet's payload is read where it lies and written where it goes, so a fan-out copies nothing but headers; counter
-mode and HMAC of up to BURST destinations are computed side by side. State grows only after authentication, tags are compared
-in constant time, and what libsrtp decides is decided here: index, replay, order of checks.
+mode and HMAC of up to BURST destinations are computed side by side. State grows only after authentication, tags are
+compared in constant time, and what libsrtp decides is decided here: index, replay, order of checks.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -400,8 +400,8 @@ cdef int unprotect(void *handle, uint8_t *packet, int size) noexcept nogil:
         if drop != 0:
             return drop
     size -= session.policy.tag_size
-    if size < clear:
-        return DROP_SRTP_FAILED
+    if size < clear:               # no room for a tag behind the header
+        return DROP_SRTP_AUTH if session.policy.gcm and size < 0 else DROP_SRTP_FAILED
     if session.policy.cryptex and cryptex_marked(packet):
         start = -1
     if stream == NULL:

@@ -315,7 +315,6 @@ cdef void fanout(SrtpFanoutItem *items, int n, const uint8_t *payload, int size)
         item.size = process(<LibsrtpSession *>item.context.session, lib_protect, item.out, item.header_size + size, 8)
 
 
-
 def measure(bytes packet, int count, int profile, bytes key, int rounds):
     """libsrtp by its pointer, in place, with nothing of ours around it: a packet protected under `count` contexts,
     `rounds` times over; how many were protected. What a benchmark compares with."""
