@@ -19,10 +19,14 @@ cdef extern from *:
     #include <stdint.h>
     static __thread void *imb_manager;
     static pthread_key_t imb_key;
+    static __thread void *imb_single;
+    static pthread_key_t imb_single_key;
     """
     void *imb_manager
+    void *imb_single
     ctypedef int pthread_key_t
     pthread_key_t imb_key
+    pthread_key_t imb_single_key
     int pthread_key_create(pthread_key_t *key, void (*destructor)(void *) noexcept nogil) noexcept nogil
     int pthread_setspecific(pthread_key_t key, const void *value) noexcept nogil
 
@@ -39,9 +43,11 @@ ctypedef uint32_t (*cipher_burst_t)(void *manager, ImbJob *jobs, uint32_t count,
 ctypedef uint32_t (*hash_burst_t)(void *manager, ImbJob *jobs, uint32_t count, int32_t hash_alg) noexcept nogil
 ctypedef void *(*alloc_t)(uint64_t flags) noexcept nogil
 ctypedef void (*init_t)(void *manager, int32_t *arch) noexcept nogil
+ctypedef void (*init_single_t)(void *manager) noexcept nogil
 ctypedef void (*release_t)(void *manager) noexcept nogil
 
 cdef enum:
+    SINGLE_BELOW = 5               # jobs
     VERSION_LOW = 0x10300          # 1.3.0
     VERSION_HIGH = 0x103FF
     MANAGER_FEATURES = 8           # offsets into IMB_MGR
@@ -69,7 +75,8 @@ cdef release_t imb_release
 cdef expand_t expand_128, expand_256
 cdef block_t sha1_block
 cdef cipher_burst_t cipher_burst
-cdef hash_burst_t hash_burst
+cdef hash_burst_t hash_burst, hash_burst_single
+cdef init_single_t imb_init_single
 cdef Gcm gcm_128, gcm_256
 
 
@@ -88,6 +95,17 @@ cdef void *manager_of_thread() noexcept nogil:
     return imb_manager
 
 
+cdef void *single_of_thread() noexcept nogil:
+    # for a few jobs: that of AVX-512 fills 16 lanes whatever it is given, that of SSE hashes one by SHA-NI
+    global imb_single
+    if imb_single == NULL:
+        imb_single = imb_alloc(0)
+        if imb_single != NULL:
+            imb_init_single(imb_single)
+            pthread_setspecific(imb_single_key, imb_single)
+    return imb_single
+
+
 cdef void *slot(void *manager, int offset) noexcept nogil:
     return (<void **>(<uint8_t *>manager + offset))[0]
 
@@ -95,18 +113,26 @@ cdef void *slot(void *manager, int offset) noexcept nogil:
 cdef str take(object library):
     # what is wrong with it, or nothing
     global present, imb_alloc, imb_init, imb_release, expand_128, expand_256, sha1_block, cipher_burst, hash_burst
+    global imb_init_single, hash_burst_single
     cdef void *manager
+    cdef void *single
     cdef unsigned int version = library.imb_get_version()
     if not VERSION_LOW <= version <= VERSION_HIGH:
         return f"libIPSec_MB {version >> 16}.{(version >> 8) & 0xFF}.{version & 0xFF}, and only 1.3 is known"
     imb_alloc = <alloc_t><size_t>ctypes.cast(library.alloc_mb_mgr, ctypes.c_void_p).value
     imb_init = <init_t><size_t>ctypes.cast(library.init_mb_mgr_auto, ctypes.c_void_p).value
+    imb_init_single = <init_single_t><size_t>ctypes.cast(library.init_mb_mgr_sse, ctypes.c_void_p).value
     imb_release = <release_t><size_t>ctypes.cast(library.free_mb_mgr, ctypes.c_void_p).value
-    if pthread_key_create(&imb_key, release_manager) != 0:
+    if (pthread_key_create(&imb_key, release_manager) != 0
+            or pthread_key_create(&imb_single_key, release_manager) != 0):
         return "no key for a thread's manager"
     manager = manager_of_thread()
     if manager == NULL or (<int32_t *>(<uint8_t *>manager + MANAGER_ERRNO))[0] != 0:
         return "libIPSec_MB does not run on this processor"
+    single = single_of_thread()
+    if single == NULL or (<int32_t *>(<uint8_t *>single + MANAGER_ERRNO))[0] != 0:
+        return "libIPSec_MB does not run on this processor"
+    hash_burst_single = <hash_burst_t>slot(single, HASH_BURST_NOCHECK)
     if not (<uint64_t *>(<uint8_t *>manager + MANAGER_FEATURES))[0] & SELF_TEST_PASS:
         return "libIPSec_MB failed its own test"
     expand_128, expand_256 = <expand_t>slot(manager, KEYEXP_128), <expand_t>slot(manager, KEYEXP_256)
@@ -150,10 +176,11 @@ cdef bint crypto_counter(ImbJob *jobs, int count, int key_size) noexcept nogil:
 
 
 cdef bint crypto_hmac(ImbJob *jobs, int count) noexcept nogil:
-    cdef void *manager = manager_of_thread()
+    cdef bint few = count < SINGLE_BELOW
+    cdef void *manager = single_of_thread() if few else manager_of_thread()
     if manager == NULL:
         return False
-    return hash_burst(manager, jobs, count, HMAC_SHA_1) == <uint32_t>count
+    return (hash_burst_single if few else hash_burst)(manager, jobs, count, HMAC_SHA_1) == <uint32_t>count
 
 
 cdef void expand(uint8_t *out, const uint8_t *key, int key_size) noexcept nogil:
