@@ -41,7 +41,11 @@ LAYERS = {
         "_srtp_backend",
         "_srtp_fanout",
         "_srtp_ipsecmb",
+        "_srtp_crypto",
+        "_srtp_headers",
         "_srtp_libsrtp",
+        "_srtp_policy",
+        "_srtp_streams",
         "srtp",
         "sdes",
         "_sha1",
@@ -205,6 +209,11 @@ def test_every_compiled_module_has_a_stub(path):
 
 # Rooms of the engine that only work together are tested together.
 TESTED_BY = {
+    "_srtp_crypto": "test_srtp_ipsecmb.py",
+    "_srtp_headers": "test_srtp_ipsecmb.py",
+    "_srtp_libsrtp": "test_srtp.py",
+    "_srtp_policy": "test_srtp_backend.py",
+    "_srtp_streams": "test_srtp_backend.py",
     "_address": "test_ice.py",
     "_feedback": "test_forward.py",
     "_ingress": "test_ingress.py",

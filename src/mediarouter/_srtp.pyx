@@ -1,205 +1,180 @@
-"""SRTP and SRTCP by libsrtp, called through C pointers so that the engine needs no Python for a packet.
+"""SRTP and SRTCP: what is the same whatever encrypts, and the Python face.
 
-libsrtp comes inside pylibsrtp's wheel. The addresses of its functions and the layout of its policy structure are asked
-of that module once, at import; from then on a context is made, used and freed without the GIL. A stream context inside
-a session is cloned by libsrtp only after a packet of a new SSRC has passed authentication, so strangers grow nothing.
+A context is one direction of one peer: a backend's session, the life that is left of the key, and the master key
+identifier that stands behind each packet. The identifier is not authenticated, so it is put in and taken out here, and
+the backends never see it.
 """
 
 cimport cython
-from libc.stdint cimport int32_t, uint8_t, uint32_t
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy
-from mediarouter._drop cimport (
-    DROP_SRTP_AUTH,
-    DROP_SRTP_FAILED,
-    DROP_SRTP_KEY_EXPIRED,
-    DROP_SRTP_OLD,
-    DROP_SRTP_REPLAY,
-    DROP_SRTP_SHORT,
-    DROP_TOO_LARGE,
+from libc.string cimport memcmp, memcpy, memmove
+from mediarouter._drop cimport DROP_SRTP_KEY_EXPIRED, DROP_SRTP_NO_KEYS, DROP_SRTP_SHORT, DROP_TOO_LARGE
+from mediarouter._srtp_backend cimport srtp_backend, srtp_backend_named
+from mediarouter._srtp_policy cimport (
+    RTCP_HEADER_SIZE,
+    RTP_HEADER_SIZE,
+    SRTP_MKI_MAX,
+    SrtpBackend,
+    SrtpContext,
+    SrtpFanoutItem,
+    SrtpPolicy,
+    SrtpProfile,
+    srtp_policy_init,
 )
-from mediarouter._rtp cimport read_u32
-
-from pylibsrtp._binding import ffi as _ffi
-from pylibsrtp._binding import lib as _lib
 
 from mediarouter import _drop
+from mediarouter._srtp_policy import key_size as size_of_key
 from mediarouter.errors import MediaRouterError
 
-ctypedef int (*process_t)(void *session, void *packet, int *size) noexcept nogil
-ctypedef int (*create_t)(void **session, const void *policy) noexcept nogil
-ctypedef int (*dealloc_t)(void *session) noexcept nogil
-ctypedef int (*remove_t)(void *session, uint32_t ssrc) noexcept nogil
+__all__ = ["RTCP_LIFETIME", "RTP_LIFETIME", "SrtpError", "SrtpSession"]
 
 cdef enum:
-    POLICY_ROOM = 256
-    PROFILES = 6
-    RTP_HEADER_SIZE = 12
-    RTCP_HEADER_SIZE = 8
-    REPLAY_WINDOW = 128
-    AES_ICM_256 = 5                # libsrtp's number of the cipher of RFC 6188
-    AES_256_ICM_KEY_SIZE = 46      # key and salt
     PACKET_MAX = 65535
-    STATUS_AUTH = 7                # srtp_err_status_t
-    STATUS_CIPHER = 8
-    STATUS_REPLAY = 9
-    STATUS_REPLAY_OLD = 10
-    STATUS_KEY_EXPIRED = 15
-    STATUS_INDEX_OLD = 26
 
-cdef struct Policy:                # a template of srtp_policy_t for one profile
-    int profile
-    int key_size
-    uint8_t data[256]
-
-cdef struct SrtpContext:
-    void *session
-    int profile
-
-cdef Policy[6] policies
-cdef size_t ssrc_type_offset, key_offset
-cdef int any_inbound, any_outbound
-cdef process_t protect, unprotect, protect_rtcp, unprotect_rtcp
-cdef create_t create
-cdef dealloc_t dealloc
-cdef remove_t remove_stream
+RTP_LIFETIME = 1 << 48             # packets under one master key (RFC 3711 section 9.2)
+RTCP_LIFETIME = 1 << 31
 
 
-cdef size_t address_of(str name) except 0:
-    return <size_t>int(_ffi.cast("uintptr_t", _ffi.addressof(_lib, name)))
-
-
-cdef int make_policy(int index, int profile, int base, bint aes_256) except -1:
-    # `base`: libsrtp's own profile, whose tags and lengths are taken
-    cdef bytes image
-    cdef uint8_t *data = policies[index].data
-    if _ffi.sizeof("srtp_policy_t") > POLICY_ROOM:
-        raise ImportError("this pylibsrtp has a policy structure of unknown size")
-    policy = _ffi.new("srtp_policy_t *")
-    _lib.srtp_crypto_policy_set_from_profile_for_rtp(_ffi.addressof(policy.rtp), base)
-    _lib.srtp_crypto_policy_set_from_profile_for_rtcp(_ffi.addressof(policy.rtcp), base)
-    policy.window_size = REPLAY_WINDOW
-    policy.allow_repeat_tx = 1
-    image = bytes(_ffi.buffer(policy))
-    memcpy(data, <const char *>image, len(image))
-    policies[index].profile = profile
-    policies[index].key_size = (
-        _lib.srtp_profile_get_master_key_length(base) + _lib.srtp_profile_get_master_salt_length(base))
-    if aes_256:
-        # the first two words of srtp_crypto_policy_t: cipher, and length of its key with salt
-        for offset in (_ffi.offsetof("srtp_policy_t", "rtp"), _ffi.offsetof("srtp_policy_t", "rtcp")):
-            (<int32_t *>(data + <size_t>offset))[0] = AES_ICM_256
-            (<int32_t *>(data + <size_t>offset))[1] = AES_256_ICM_KEY_SIZE
-        policies[index].key_size = AES_256_ICM_KEY_SIZE
-    return 0
-
-
-cdef int load() except -1:
-    global ssrc_type_offset, key_offset, any_inbound, any_outbound
-    global protect, unprotect, protect_rtcp, unprotect_rtcp, create, dealloc, remove_stream
-    protect = <process_t>address_of("srtp_protect")
-    unprotect = <process_t>address_of("srtp_unprotect")
-    protect_rtcp = <process_t>address_of("srtp_protect_rtcp")
-    unprotect_rtcp = <process_t>address_of("srtp_unprotect_rtcp")
-    create = <create_t>address_of("srtp_create")
-    dealloc = <dealloc_t>address_of("srtp_dealloc")
-    remove_stream = <remove_t>address_of("srtp_remove_stream")
-    ssrc_type_offset = _ffi.offsetof("srtp_policy_t", "ssrc") + _ffi.offsetof("srtp_ssrc_t", "type")
-    key_offset = _ffi.offsetof("srtp_policy_t", "key")
-    any_inbound = int(_lib.ssrc_any_inbound)
-    any_outbound = int(_lib.ssrc_any_outbound)
-    make_policy(0, SRTP_AEAD_AES_128_GCM, _lib.srtp_profile_aead_aes_128_gcm, False)
-    make_policy(1, SRTP_AEAD_AES_256_GCM, _lib.srtp_profile_aead_aes_256_gcm, False)
-    make_policy(2, SRTP_AES128_CM_SHA1_80, _lib.srtp_profile_aes128_cm_sha1_80, False)
-    make_policy(3, SRTP_AES128_CM_SHA1_32, _lib.srtp_profile_aes128_cm_sha1_32, False)
-    make_policy(4, SRTP_AES256_CM_SHA1_80, _lib.srtp_profile_aes128_cm_sha1_80, True)
-    make_policy(5, SRTP_AES256_CM_SHA1_32, _lib.srtp_profile_aes128_cm_sha1_32, True)
-    return 0
-
-
-load()
-
-backend = "libsrtp"                # what encrypts; pylibsrtp's version is in its own metadata
-
-
-cdef const Policy *policy_of(int profile) noexcept nogil:
-    cdef int i
-    for i in range(PROFILES):
-        if policies[i].profile == profile:
-            return &policies[i]
-    return NULL
-
-
-cdef SrtpContext *srtp_context_new(SrtpProfile profile, const uint8_t *key, int key_size,
-                                   bint inbound) noexcept nogil:
-    cdef const Policy *template = policy_of(profile)
-    cdef SrtpContext *context
-    cdef uint8_t policy[POLICY_ROOM]
-    if template == NULL or key_size != template.key_size:
-        return NULL
-    context = <SrtpContext *>calloc(1, sizeof(SrtpContext))
+cdef SrtpContext *srtp_context_with(const SrtpBackend *which, const SrtpPolicy *policy) noexcept nogil:
+    cdef SrtpContext *context = <SrtpContext *>calloc(1, sizeof(SrtpContext))
     if context == NULL:
         return NULL
-    memcpy(policy, template.data, POLICY_ROOM)
-    (<int32_t *>(policy + ssrc_type_offset))[0] = any_inbound if inbound else any_outbound
-    (<const uint8_t **>(policy + key_offset))[0] = key
-    context.profile = profile
-    if create(&context.session, policy) != 0:
+    context.session = which.create(policy)
+    if context.session == NULL:
         free(context)
         return NULL
+    context.backend = which
+    context.rtp_left = <uint64_t>1 << 48
+    context.rtcp_left = <uint64_t>1 << 31
+    context.gcm = policy.gcm
+    context.tag_size = policy.tag_size
+    context.rtcp_tag_size = policy.rtcp_tag_size
     return context
+
+
+cdef SrtpContext *srtp_context_new(SrtpProfile profile, const uint8_t *key, int size, bint inbound) noexcept nogil:
+    cdef SrtpPolicy policy
+    if not srtp_policy_init(&policy, profile, key, size, inbound):
+        return NULL
+    return srtp_context_with(srtp_backend(), &policy)
 
 
 cdef void srtp_context_free(SrtpContext *context) noexcept nogil:
     if context != NULL:
-        dealloc(context.session)
+        context.backend.free(context.session)
         free(context)
 
 
-cdef int drop_of(int status) noexcept nogil:
-    if status == STATUS_AUTH or status == STATUS_CIPHER:
-        return DROP_SRTP_AUTH
-    if status == STATUS_REPLAY:
-        return DROP_SRTP_REPLAY
-    if status == STATUS_REPLAY_OLD or status == STATUS_INDEX_OLD:
-        return DROP_SRTP_OLD
-    if status == STATUS_KEY_EXPIRED:
+cdef inline int add_mki(const SrtpContext *context, uint8_t *packet, int size, int behind) noexcept nogil:
+    # `behind`: bytes of tag that follow the identifier; none with GCM, whose tag is part of the ciphertext
+    if context.gcm:
+        behind = 0
+    memmove(packet + size - behind + context.mki_size, packet + size - behind, behind)
+    memcpy(packet + size - behind, context.mki, context.mki_size)
+    return size + context.mki_size
+
+
+cdef inline int take_mki(const SrtpContext *context, uint8_t *packet, int size, int behind) noexcept nogil:
+    if context.gcm:
+        behind = 0
+    size -= context.mki_size
+    if size < RTCP_HEADER_SIZE + behind:
+        return DROP_SRTP_SHORT
+    if memcmp(packet + size - behind, context.mki, context.mki_size) != 0:
+        return DROP_SRTP_NO_KEYS
+    memmove(packet + size - behind, packet + size - behind + context.mki_size, behind)
+    return size
+
+
+cdef int srtp_context_protect_to(SrtpContext *context, uint8_t *out, const uint8_t *packet, int size) noexcept nogil:
+    if size < RTP_HEADER_SIZE:
+        return DROP_SRTP_SHORT
+    if context.rtp_left == 0:
         return DROP_SRTP_KEY_EXPIRED
-    return DROP_SRTP_FAILED
+    size = context.backend.protect(context.session, out, packet, size)
+    if size < 0:
+        return size
+    context.rtp_left -= 1
+    return add_mki(context, out, size, context.tag_size) if context.mki_size else size
+
+
+cdef int srtp_context_protect_rtcp_to(SrtpContext *context, uint8_t *out, const uint8_t *packet,
+                                      int size) noexcept nogil:
+    if size < RTCP_HEADER_SIZE:
+        return DROP_SRTP_SHORT
+    if context.rtcp_left == 0:
+        return DROP_SRTP_KEY_EXPIRED
+    size = context.backend.protect_rtcp(context.session, out, packet, size)
+    if size < 0:
+        return size
+    context.rtcp_left -= 1
+    return add_mki(context, out, size, context.rtcp_tag_size) if context.mki_size else size
 
 
 cdef int srtp_context_protect(SrtpContext *context, uint8_t *packet, int size) noexcept nogil:
-    if size < RTP_HEADER_SIZE:
-        return DROP_SRTP_SHORT
-    cdef int status = protect(context.session, packet, &size)
-    return size if status == 0 else drop_of(status)
-
-
-cdef int srtp_context_unprotect(SrtpContext *context, uint8_t *packet, int size) noexcept nogil:
-    if size < RTP_HEADER_SIZE:
-        return DROP_SRTP_SHORT
-    cdef int status = unprotect(context.session, packet, &size)
-    return size if status == 0 else drop_of(status)
+    return srtp_context_protect_to(context, packet, packet, size)
 
 
 cdef int srtp_context_protect_rtcp(SrtpContext *context, uint8_t *packet, int size) noexcept nogil:
-    if size < RTCP_HEADER_SIZE:
+    return srtp_context_protect_rtcp_to(context, packet, packet, size)
+
+
+cdef int srtp_context_unprotect(SrtpContext *context, uint8_t *packet, int size) noexcept nogil:
+    if context.mki_size:
+        size = take_mki(context, packet, size, context.tag_size)
+        if size < 0:
+            return size
+    if size < RTP_HEADER_SIZE:
         return DROP_SRTP_SHORT
-    cdef int status = protect_rtcp(context.session, packet, &size)
-    return size if status == 0 else drop_of(status)
+    if context.rtp_left == 0:
+        return DROP_SRTP_KEY_EXPIRED
+    size = context.backend.unprotect(context.session, packet, size)
+    if size >= 0:
+        context.rtp_left -= 1
+    return size
 
 
 cdef int srtp_context_unprotect_rtcp(SrtpContext *context, uint8_t *packet, int size) noexcept nogil:
+    if context.mki_size:
+        size = take_mki(context, packet, size, context.rtcp_tag_size)
+        if size < 0:
+            return size
     if size < RTCP_HEADER_SIZE:
         return DROP_SRTP_SHORT
-    cdef int status = unprotect_rtcp(context.session, packet, &size)
-    return size if status == 0 else drop_of(status)
+    if context.rtcp_left == 0:
+        return DROP_SRTP_KEY_EXPIRED
+    size = context.backend.unprotect_rtcp(context.session, packet, size)
+    if size >= 0:
+        context.rtcp_left -= 1
+    return size
 
 
 cdef void srtp_context_remove_ssrc(SrtpContext *context, uint32_t ssrc) noexcept nogil:
-    # libsrtp takes the SSRC as it stands in the packet
-    cdef uint8_t *bytes_of = <uint8_t *>&ssrc
-    remove_stream(context.session, read_u32(bytes_of))
+    context.backend.remove(context.session, ssrc)
+
+
+cdef void srtp_fanout_protect(SrtpFanoutItem *items, int count, const uint8_t *payload, int size) noexcept nogil:
+    cdef const SrtpBackend *which
+    cdef SrtpContext *context
+    cdef int i, first = 0
+    while first < count:           # a run of items of one backend, none of which has a worn-out key
+        which = items[first].context.backend
+        i = first
+        while i < count and items[i].context.backend == which and items[i].context.rtp_left > 0:
+            i += 1
+        which.fanout(items + first, i - first, payload, size)
+        for first in range(first, i):
+            context = items[first].context
+            if items[first].size >= 0:
+                context.rtp_left -= 1
+                if context.mki_size:
+                    items[first].size = add_mki(context, items[first].out, items[first].size, context.tag_size)
+        if i < count and items[i].context.rtp_left == 0:
+            items[i].size = DROP_SRTP_KEY_EXPIRED
+            i += 1
+        first = i
 
 
 # ---- the Python face
@@ -216,93 +191,194 @@ class SrtpError(MediaRouterError):
         self.reason = reason
 
 
-KEY_SIZES = {policies[i].profile: policies[i].key_size for i in range(PROFILES)}
+cdef int set_options(SrtpContext *context, bytes mki, object lifetime) except -1:
+    if len(mki) > SRTP_MKI_MAX:
+        raise ValueError(f"a master key identifier of {len(mki)} bytes, more than {<int>SRTP_MKI_MAX}")
+    context.mki_size = <int>len(mki)
+    memcpy(context.mki, <const char *>mki, len(mki))
+    if lifetime is not None:
+        if not 0 <= lifetime <= RTP_LIFETIME:
+            raise ValueError(f"a key does not live for {lifetime} packets")
+        context.rtp_left = lifetime
+        context.rtcp_left = min(lifetime, RTCP_LIFETIME)
+    return 0
+
+
+cdef int set_policy(SrtpPolicy *policy, object profile, object key, bint inbound) except -1:
+    cdef bytes data = bytes(key)
+    srtp_policy_init(policy, int(profile), <const uint8_t *><const char *>data, <int>len(data), inbound)
+    return 0
 
 
 @cython.final
 cdef class SrtpSession:
-    """Keys of one peer, both directions (RFC 3711).
+    """Keys of one peer, both directions (RFC 3711). At most 4096 SSRCs each; remove those that are gone.
 
     Args:
         profile: one of `Profile`.
         local_key: our master key, then master salt, for what is sent.
         remote_key: the peer's, for what is received.
+        backend: "libsrtp" or "ipsec-mb"; by default what `mediarouter.srtp.backend` says.
+        local_mki: master key identifier behind each packet sent, up to 120 bytes (RFC 3711 section 3.1).
+        remote_mki: the one behind each packet received; a packet with another one is refused ("srtp_no_keys").
+        local_lifetime: packets we may still protect, 0 to 2^48; of RTCP 2^31 at most.
+        remote_lifetime: packets we may still take.
+        encrypted_extensions: ids of the header extensions whose values are encrypted, 1 to 255 (RFC 6904).
+        cryptex: encrypt CSRCs and the header extensions' block whole, take packets with and without (RFC 9335);
+            the backend must be ipsec-mb.
 
     Raises:
-        ValueError: a key's length does not fit the profile, or there is no such profile.
+        ValueError: a key's length does not fit the profile, there is no such profile or backend, the backend cannot do
+            an option.
     """
-    cdef SrtpContext *outbound
-    cdef SrtpContext *inbound
-    cdef uint8_t buffer[65536 + 256]
 
-    def __cinit__(self, profile, local_key, remote_key):
-        cdef bytes local = bytes(local_key)
-        cdef bytes remote = bytes(remote_key)
-        wanted = KEY_SIZES.get(int(profile))
+    def __cinit__(self, profile, local_key, remote_key, *, backend=None, local_mki=b"", remote_mki=b"",
+                  local_lifetime=None, remote_lifetime=None, encrypted_extensions=(), cryptex=False):
+        cdef const SrtpBackend *which = srtp_backend() if backend is None else srtp_backend_named(backend)
+        cdef SrtpPolicy sending
+        cdef SrtpPolicy receiving
+        wanted = size_of_key(int(profile))
         if wanted is None:
             raise ValueError(f"no SRTP profile {profile!r}")
-        if len(local) != wanted or len(remote) != wanted:
-            raise ValueError(f"keys of {len(local)} and {len(remote)} bytes where the profile has {wanted}")
-        self.outbound = srtp_context_new(<SrtpProfile><int>profile, <const uint8_t *><const char *>local, wanted, False)
-        self.inbound = srtp_context_new(<SrtpProfile><int>profile, <const uint8_t *><const char *>remote, wanted, True)
+        if len(local_key) != wanted or len(remote_key) != wanted:
+            raise ValueError(f"keys of {len(local_key)} and {len(remote_key)} bytes where the profile has {wanted}")
+        if cryptex and not which.cryptex:
+            raise ValueError("cryptex needs the backend ipsec-mb")
+        if cryptex and encrypted_extensions:
+            raise ValueError("with cryptex no single header extension is encrypted")
+        set_policy(&sending, profile, local_key, False)
+        set_policy(&receiving, profile, remote_key, True)
+        for element_id in encrypted_extensions:
+            if not 1 <= element_id <= 255:
+                raise ValueError(f"no header extension has id {element_id}")
+            sending.masked[<int>element_id] = receiving.masked[<int>element_id] = 1
+            sending.masks_headers = receiving.masks_headers = True
+        self.cryptex_on = sending.cryptex = receiving.cryptex = cryptex
+        self.outbound = srtp_context_with(which, &sending)
+        self.inbound = srtp_context_with(which, &receiving)
         if self.outbound == NULL or self.inbound == NULL:
-            raise MemoryError("libsrtp refused to make a session")
+            raise MemoryError("no memory for a session")
+        set_options(self.outbound, bytes(local_mki), local_lifetime)
+        set_options(self.inbound, bytes(remote_mki), remote_lifetime)
 
     def __dealloc__(self):
         srtp_context_free(self.outbound)
         srtp_context_free(self.inbound)
 
-    cdef bytes run(self, int which, packet):
-        cdef bytes data = packet if type(packet) is bytes else bytes(packet)
-        cdef int size = <int>len(data)
-        if len(data) > PACKET_MAX:
-            raise SrtpError(_drop.NAMES[-<int>DROP_TOO_LARGE])
-        memcpy(self.buffer, <const char *>data, size)
-        if which == 0:
-            size = srtp_context_protect(self.outbound, self.buffer, size)
-        elif which == 1:
-            size = srtp_context_unprotect(self.inbound, self.buffer, size)
-        elif which == 2:
-            size = srtp_context_protect_rtcp(self.outbound, self.buffer, size)
-        else:
-            size = srtp_context_unprotect_rtcp(self.inbound, self.buffer, size)
-        if size < 0:
-            raise SrtpError(_drop.NAMES[-size])
-        return (<char *>self.buffer)[:size]
+    cdef bytes run(self, int (*function)(SrtpContext *, uint8_t *, int) noexcept nogil, packet):
+        cdef bytes data = packet if type(packet) is bytes else bytes(memoryview(packet))
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(data)
+        if size > PACKET_MAX:
+            refuse(DROP_TOO_LARGE)
+        memcpy(self.buffer, PyBytes_AS_STRING(data), size)
+        cdef int result = function(self.inbound, self.buffer, <int>size)
+        if result < 0:
+            refuse(result)
+        return PyBytes_FromStringAndSize(<char *>self.buffer, result)
 
+    @cython.always_allow_keywords(False)
     def protect(self, packet):
         """An RTP packet, encrypted.
 
         Raises:
-            SrtpError: it is no RTP packet, or the key's life is over.
+            SrtpError: it is no RTP packet, or the key's life is over ("srtp_key_expired").
         """
-        return self.run(0, packet)
+        cdef bytes data = packet if type(packet) is bytes else bytes(memoryview(packet))
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(data)
+        if size > PACKET_MAX:
+            refuse(DROP_TOO_LARGE)
+        cdef Py_ssize_t room = size + self.outbound.tag_size + self.outbound.mki_size + 4 * self.cryptex_on
+        cdef bytes out = PyBytes_FromStringAndSize(NULL, room)
+        cdef int result = srtp_context_protect_to(
+            self.outbound, <uint8_t *>PyBytes_AS_STRING(out), <const uint8_t *>PyBytes_AS_STRING(data), <int>size)
+        if result < 0:
+            refuse(result)
+        return out if result == room else out[:result]
 
+    @cython.always_allow_keywords(False)
     def unprotect(self, packet):
         """An SRTP packet, decrypted.
 
         Raises:
-            SrtpError: its tag is wrong, or it was here before.
+            SrtpError: its tag is wrong ("srtp_auth"), or it was here before ("srtp_replay", "srtp_old").
         """
-        return self.run(1, packet)
+        return self.run(srtp_context_unprotect, packet)
 
+    @cython.always_allow_keywords(False)
     def protect_rtcp(self, packet):
         """An RTCP datagram, encrypted.
 
         Raises:
-            SrtpError: it is too short, or the key's life is over.
+            SrtpError: it is too short, or the key's life is over ("srtp_key_expired").
         """
-        return self.run(2, packet)
+        cdef bytes data = packet if type(packet) is bytes else bytes(memoryview(packet))
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(data)
+        if size > PACKET_MAX:
+            refuse(DROP_TOO_LARGE)
+        size += 4 + self.outbound.rtcp_tag_size + self.outbound.mki_size
+        cdef bytes out = PyBytes_FromStringAndSize(NULL, size)
+        cdef int result = srtp_context_protect_rtcp_to(
+            self.outbound, <uint8_t *>PyBytes_AS_STRING(out), <const uint8_t *>PyBytes_AS_STRING(data),
+            <int>PyBytes_GET_SIZE(data))
+        if result < 0:
+            refuse(result)
+        return out
 
+    @cython.always_allow_keywords(False)
     def unprotect_rtcp(self, packet):
         """An SRTCP datagram, decrypted.
 
         Raises:
             SrtpError: its tag is wrong, or it was here before.
         """
-        return self.run(3, packet)
+        return self.run(srtp_context_unprotect_rtcp, packet)
 
     def remove_ssrc(self, uint32_t ssrc):
         """Forget an SSRC in both directions; an unknown one is no error."""
         srtp_context_remove_ssrc(self.outbound, ssrc)
         srtp_context_remove_ssrc(self.inbound, ssrc)
+
+    def set_rollover_counter(self, uint32_t ssrc, uint32_t counter, *, remote=True):
+        """Tell the rollover counter of an SSRC's next packet: for who joins late (RFC 3711 section 3.3.1).
+
+        Args:
+            ssrc: whose.
+            counter: how often its sequence numbers have wrapped, 1 to 2^32 - 1.
+            remote: of a stream we receive, else of one we send.
+
+        Raises:
+            ValueError: the counter is 0, or as many SSRCs as may be are known already.
+        """
+        cdef SrtpContext *context = self.inbound if remote else self.outbound
+        if counter == 0 or not context.backend.set_roc(context.session, ssrc, counter):
+            raise ValueError("a rollover counter of 0 is the default, and 4096 SSRCs are the limit")
+
+    def rollover_counter(self, uint32_t ssrc, *, remote=True):
+        """How often the SSRC's sequence numbers have wrapped; None when it is not known here."""
+        cdef SrtpContext *context = self.inbound if remote else self.outbound
+        cdef int64_t counter = context.backend.roc(context.session, ssrc)
+        return None if counter < 0 else counter
+
+    @property
+    def backend(self):
+        """What encrypts: "libsrtp" or "ipsec-mb"."""
+        return self.outbound.backend.name.decode()
+
+    @property
+    def packets_left(self):
+        """(RTP, RTCP) packets that may still be protected under our key; with none left new keys must be agreed."""
+        return self.outbound.rtp_left, self.outbound.rtcp_left
+
+    @property
+    def ssrc_count(self):
+        """(sent, received) SSRCs that are remembered."""
+        return (self.outbound.backend.count(self.outbound.session), self.inbound.backend.count(self.inbound.session))
+
+    @property
+    def cryptex(self):
+        """Whether CSRCs and header extensions are encrypted whole."""
+        return self.cryptex_on
+
+
+cdef int refuse(int drop) except -1:
+    raise SrtpError(_drop.NAMES[-drop])

@@ -2,9 +2,11 @@
 
 from enum import IntEnum
 
-from mediarouter._srtp import SrtpError, SrtpSession, backend
+from mediarouter._srtp import SrtpError, SrtpSession
+from mediarouter._srtp_backend import available, backend
+from mediarouter._srtp_fanout import protect_fanout
 
-__all__ = ["Profile", "SrtpError", "SrtpSession", "backend"]
+__all__ = ["Profile", "SrtpError", "SrtpSession", "available", "backend", "protect_fanout"]
 
 
 class Profile(IntEnum):

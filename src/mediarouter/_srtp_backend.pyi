@@ -1,0 +1,4 @@
+backend: str
+problems: dict[str, str]
+
+def available() -> list[str]: ...

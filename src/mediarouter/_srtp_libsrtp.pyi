@@ -1,0 +1,3 @@
+version: str
+
+def measure(packet: bytes, count: int, profile: int, key: bytes, rounds: int) -> int: ...
