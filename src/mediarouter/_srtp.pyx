@@ -276,8 +276,7 @@ cdef class SrtpSession:
             refuse(result)
         return PyBytes_FromStringAndSize(<char *>self.buffer, result)
 
-    @cython.always_allow_keywords(False)
-    def protect(self, packet):
+    def protect(self, packet, /):
         """An RTP packet, encrypted.
 
         Raises:
@@ -295,8 +294,7 @@ cdef class SrtpSession:
             refuse(result)
         return out if result == room else out[:result]
 
-    @cython.always_allow_keywords(False)
-    def unprotect(self, packet):
+    def unprotect(self, packet, /):
         """An SRTP packet, decrypted.
 
         Raises:
@@ -304,8 +302,7 @@ cdef class SrtpSession:
         """
         return self.run(srtp_context_unprotect, packet)
 
-    @cython.always_allow_keywords(False)
-    def protect_rtcp(self, packet):
+    def protect_rtcp(self, packet, /):
         """An RTCP datagram, encrypted.
 
         Raises:
@@ -324,8 +321,7 @@ cdef class SrtpSession:
             refuse(result)
         return out
 
-    @cython.always_allow_keywords(False)
-    def unprotect_rtcp(self, packet):
+    def unprotect_rtcp(self, packet, /):
         """An SRTCP datagram, decrypted.
 
         Raises:

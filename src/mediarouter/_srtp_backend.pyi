@@ -1,3 +1,4 @@
+VARIABLE: str
 backend: str
 problems: dict[str, str]
 
