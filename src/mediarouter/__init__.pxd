@@ -21,18 +21,26 @@ from mediarouter._rtp cimport (
     timestamp_diff,
 )
 from mediarouter._srtp cimport (
-    SRTP_AEAD_AES_128_GCM,
-    SRTP_AEAD_AES_256_GCM,
-    SRTP_AES128_CM_SHA1_32,
-    SRTP_AES128_CM_SHA1_80,
-    SRTP_MAX_TRAILER,
-    SrtpContext,
-    SrtpProfile,
     srtp_context_free,
     srtp_context_new,
     srtp_context_protect,
     srtp_context_protect_rtcp,
+    srtp_context_protect_rtcp_to,
+    srtp_context_protect_to,
     srtp_context_remove_ssrc,
     srtp_context_unprotect,
     srtp_context_unprotect_rtcp,
+    srtp_fanout_protect,
+)
+from mediarouter._srtp_policy cimport (
+    SRTP_AEAD_AES_128_GCM,
+    SRTP_AEAD_AES_256_GCM,
+    SRTP_AES128_CM_SHA1_32,
+    SRTP_AES128_CM_SHA1_80,
+    SRTP_AES256_CM_SHA1_32,
+    SRTP_AES256_CM_SHA1_80,
+    SRTP_MAX_TRAILER,
+    SrtpContext,
+    SrtpFanoutItem,
+    SrtpProfile,
 )

@@ -105,10 +105,10 @@ def inspect(
         if plot:
             inspect_output.plot(report, plot)
     except ImportError:
-        console.print("[red]--plot needs matplotlib:[/red] pip install 'mediarouter\\[bench]'")
+        errors.print("--plot needs matplotlib: pip install 'mediarouter[bench]'", style="red")
         raise typer.Exit(1) from None
     except (OSError, ValueError, MediaRouterError) as error:
-        console.print(f"[red]cannot inspect {file}:[/red] {error}", highlight=False)
+        errors.print(f"cannot inspect {file}: {error}", style="red")
         raise typer.Exit(1) from None
     if json:
         print(inspect_output.to_json(report))

@@ -58,7 +58,7 @@ def show(report: Report, console: Console) -> None:
             highlight=False,
         )
     for guess in report.guessed:
-        console.print(f"[yellow]guessed:[/yellow] {guess}", highlight=False)
+        console.print(f"guessed: {guess}", style="yellow", highlight=False)
     left_out = {name: count for name, count in msgspec.structs.asdict(report.counts).items() if name != "datagrams"}
     told = [f"{name.replace('_', ' ')} {int(count)}" for name, count in left_out.items() if count]
     console.print(", ".join([f"{report.rtcp} RTCP", f"{report.other} other datagrams", *told]), highlight=False)
