@@ -22,7 +22,7 @@ def switched_on(name):
 DEBUG, TRACE, SANITIZE = switched_on("DEBUG"), switched_on("TRACE"), switched_on("SANITIZE")
 ONLY = [name for name in os.environ.get("MEDIAROUTER_ONLY", "").split(",") if name]
 
-compile_args = ["-fsigned-char", "-Wall", "-Wno-unused-function", "-Wno-sign-compare"]
+compile_args = ["-fsigned-char", "-Wall", "-Wno-unused-function", "-Wno-sign-compare", "-Wno-discarded-qualifiers"]
 compile_args += ["-O0", "-g"] if DEBUG else ["-O1", "-g"] if SANITIZE else ["-O2"]
 link_args = []
 if SANITIZE:

@@ -1,5 +1,6 @@
 """The command line, as a process."""
 
+import json
 import os
 import re
 import signal
@@ -97,3 +98,28 @@ def test_a_missing_extra_is_named(missing):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, env=ENVIRONMENT)
     assert done.returncode == 1
     assert "pip install 'mediarouter[web]'" in done.stderr and missing in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.e2e
+def test_bench_fanout_prints_json_for_programs_and_a_table_for_people():
+    small = ("--subscribers", "3", "--rounds", "1", "--seconds", "0.5")
+    figures = json.loads(run("bench", "fanout", *small, "--json").stdout)
+    assert {
+        "cpu_ns_per_packet",
+        "floor_ns_per_packet",
+        "ratio",
+        "user_ns_per_packet",
+        "packets",
+        "subscribers",
+        "mean_burst",
+        "profile",
+    } <= set(figures)
+    assert figures["subscribers"] == 3 and figures["lost"] == figures["damaged"] == 0
+    shown = run("bench", "fanout", *small, "--profile", "AES128_CM_SHA1_80").stdout
+    assert "cpu_ns_per_packet" in shown and "AES128_CM_SHA1_80" in shown
+
+
+@pytest.mark.parametrize("arguments", [("--kind", "smell"), ("--profile", "ROT13"), ("--subscribers", "0")])
+def test_bench_refuses_what_cannot_be_measured(arguments):
+    done = run("bench", "fanout", *arguments)
+    assert done.returncode == 2 and done.stderr and "Traceback" not in done.stderr

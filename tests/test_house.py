@@ -236,6 +236,7 @@ TESTED_BY = {
     "bench._source": "bench/test_sink.py",
     "bench._traffic": "bench/test_sink.py",
     "bench.clients": "bench/test_fanout.py",
+    "bench.commands": "test_cli.py",
     "bench.floor_process": "bench/test_fanout.py",
     "bench.router_process": "bench/test_fanout.py",
 }

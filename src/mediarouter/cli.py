@@ -1,4 +1,4 @@
-"""The command line: `mediarouter serve`, `mediarouter inspect`."""
+"""The command line: `mediarouter serve`, `mediarouter inspect`, `mediarouter bench`."""
 
 import os
 import socket
@@ -15,6 +15,7 @@ try:
     from rich.console import Console
 
     from mediarouter import inspect_output
+    from mediarouter.bench import commands
     from mediarouter.inspect import Description, inspect_capture
     from mediarouter.net.worker import Worker
     from mediarouter.web.app import create_app
@@ -25,6 +26,7 @@ BACKLOG = 2048
 MAX_WEBSOCKET_MESSAGE = 512 * 1024
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="An SFU core, as a server to try it with.")
+app.add_typer(commands.app, name="bench")
 # addresses in brackets are no markup, and lines are for programs too
 console = Console(markup=False, highlight=False, soft_wrap=True)
 errors = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)

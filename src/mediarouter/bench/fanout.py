@@ -178,9 +178,10 @@ def running(*workers: Any) -> Iterator[None]:
 class Meeting:
     """A router with publishers and subscribers connected to it."""
 
-    def __init__(self, load: Load, **router_options: Any) -> None:
+    def __init__(self, load: Load, profile: Profile, **router_options: Any) -> None:
         self.load = load
         self.certificate = DtlsCertificate.generate()
+        self.certificate.context.set_tlsext_use_srtp(f"SRTP_{profile.name}".encode())  # the only one clients offer
         self.router = RouterProcess(**router_options)
         video = load.kind == "video"
         self.source = Source(
@@ -195,7 +196,7 @@ class Meeting:
         )
         self.sink = Sink(vp8=video, transport_cc_id=TRANSPORT_CC_ID)
         self.sockets: list[socket.socket] = []
-        self.profile: Profile | None = None
+        self.profile = profile
         try:
             self._connect()
         except BaseException:
@@ -218,7 +219,7 @@ class Meeting:
             transport, joined = self.router.join(self.certificate)
             self.sink.add(joined.socket.fileno(), joined.profile, joined.local_key, joined.remote_key, joined.check)
             self.sockets.append(joined.socket)
-            self.profile = joined.profile
+            assert joined.profile == self.profile
             for producer in producers:
                 self.router.order(do="consume", transport=transport, producer=producer, capabilities=wanted)
 
@@ -313,20 +314,20 @@ def measure_floor(load: Load, profile: Profile, rounds: int) -> list[float]:
     return found
 
 
-def fanout(load: Load, rounds: int = 5, **router_options: Any) -> dict[str, Any]:
+def fanout(
+    load: Load, rounds: int = 5, *, profile: Profile = Profile.AEAD_AES_128_GCM, **router_options: Any
+) -> dict[str, Any]:
     """Measure router and floor in turn.
 
     Returns:
         medians of the rounds: cpu_ns_per_packet, floor_ns_per_packet, ratio, user_ns_per_packet, mean_burst, and how
         the traffic fared.
     """
-    meeting = Meeting(load, **router_options)
+    meeting = Meeting(load, profile, **router_options)
     try:
         measured = meeting.measure(rounds)
-        profile = meeting.profile
     finally:
         meeting.close()
-    assert profile is not None
     floor = measure_floor(load, profile, rounds)
     cpu = statistics.median(r["cpu_ns_per_packet"] for r in measured)
     floor_ns = statistics.median(floor)
