@@ -14,6 +14,9 @@ cdef void outbox_release(Outbox *outbox) noexcept nogil
 cdef void outbox_detach(Outbox *outbox) noexcept nogil
 cdef void outbox_clear(Outbox *outbox) noexcept nogil
 
+# Between two receivers: send what there is when it is enough. What was just written is then still in the processor's
+# cache when the kernel copies it, and that is worth more than a longer list of messages.
+cdef void egress_relieve(Plane *plane) noexcept nogil
 # Room for a packet of `size` bytes and what SRTP adds; NULL: counted as send_blocked. Valid until the next call.
 cdef uint8_t *egress_reserve(Plane *plane, int size) noexcept nogil
 # Queue the RTP packet that was written at the reserved place; it is encrypted by the next seal

@@ -16,6 +16,7 @@ cdef enum:
     PAD_FROM = 256                 # bytes of a packet; smaller ones, audio above all, are left alone
     PADDING_BIT = 0x20
     ALIGNMENT = 16
+    ENOUGH = 196608                # bytes: a fraction of a second-level cache
 
 
 cdef bint outbox_init(Outbox *outbox, size_t arena_size) noexcept nogil:
@@ -85,6 +86,12 @@ cdef bint make_room(Plane *plane, size_t size) noexcept nogil:
     outbox.arena = arena
     outbox.arena_size = outbox.arena_size * 2 + size
     return True
+
+
+cdef void egress_relieve(Plane *plane) noexcept nogil:
+    if plane.outbox.used > ENOUGH and plane.flush != NULL:
+        egress_seal(plane)
+        plane.flush(plane.flush_context)
 
 
 cdef uint8_t *egress_reserve(Plane *plane, int size) noexcept nogil:

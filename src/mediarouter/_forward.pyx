@@ -9,7 +9,7 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 from mediarouter._cache cimport CachedPacket, packet_cache_find
-from mediarouter._egress cimport egress_ready, egress_reserve, egress_rtp
+from mediarouter._egress cimport egress_ready, egress_relieve, egress_reserve, egress_rtp
 from mediarouter._events cimport EVENT_LAYERS, event_put
 from mediarouter._key_frames cimport key_frame_ask
 from mediarouter._layers cimport (
@@ -99,6 +99,7 @@ cdef void forward(Plane *plane, const Passage *passages, int count, int64_t now_
         for k in range(count):
             if offer(plane, producer.consumers[i], &passages[k], now_us):
                 break              # it caught up with all that came
+        egress_relieve(plane)
 
 
 # True: the consumer entered here, and was sent what came behind this packet too

@@ -6,50 +6,28 @@ goes on with one message a packet.
 """
 
 from libc.errno cimport EAGAIN, EINVAL, EIO, ENOBUFS, errno
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 from mediarouter._address cimport Address, address_equal
+from mediarouter._messages cimport (
+    CMSG_DATA,
+    CMSG_FIRSTHDR,
+    CMSG_NXTHDR,
+    MSG_DONTWAIT,
+    MSG_TRUNC,
+    SCM_TIMESTAMPNS,
+    SO_RXQ_OVFL,
+    SOL_SOCKET,
+    cmsghdr,
+    cut_message,
+    iovec,
+    mmsghdr,
+    msghdr,
+    recvmmsg,
+    sendmmsg,
+)
 from mediarouter._plane cimport Outbox, OutPacket
-
-cdef extern from "<sys/socket.h>" nogil:
-    struct iovec:
-        void *iov_base
-        size_t iov_len
-    struct msghdr:
-        void *msg_name
-        unsigned int msg_namelen
-        iovec *msg_iov
-        size_t msg_iovlen
-        void *msg_control
-        size_t msg_controllen
-        int msg_flags
-    struct mmsghdr:
-        msghdr msg_hdr
-        unsigned int msg_len
-    struct cmsghdr:
-        size_t cmsg_len
-        int cmsg_level
-        int cmsg_type
-    cmsghdr *CMSG_FIRSTHDR(msghdr *header)
-    cmsghdr *CMSG_NXTHDR(msghdr *header, cmsghdr *control)
-    unsigned char *CMSG_DATA(cmsghdr *control)
-    size_t CMSG_SPACE(size_t size)
-    size_t CMSG_LEN(size_t size)
-    int recvmmsg(int fd, mmsghdr *messages, unsigned int count, int flags, void *timeout)
-    int sendmmsg(int fd, mmsghdr *messages, unsigned int count, int flags)
-    int SOL_SOCKET, MSG_DONTWAIT, MSG_TRUNC, SO_RXQ_OVFL, SCM_TIMESTAMPNS
-
-cdef extern from "<netinet/udp.h>" nogil:
-    int SOL_UDP
-
-cdef extern from *:
-    """
-    #ifndef UDP_SEGMENT
-    #define UDP_SEGMENT 103
-    #endif
-    """
-    int UDP_SEGMENT
 
 cdef extern from "<time.h>" nogil:
     struct timespec:
@@ -220,19 +198,8 @@ cdef int32_t add_message(SendBatch *batch, int index, iovec *pieces, const Outbo
     header.msg_control = NULL
     header.msg_controllen = 0
     if count > 1:
-        segment(header, batch.controls[index], first.size)
+        cut_message(header, batch.controls[index], first.size)
     return following
-
-
-cdef void segment(msghdr *header, uint8_t *room, uint16_t size) noexcept nogil:
-    cdef cmsghdr *control
-    header.msg_control = room
-    header.msg_controllen = CMSG_SPACE(sizeof(uint16_t))
-    control = CMSG_FIRSTHDR(header)
-    control.cmsg_level = SOL_UDP
-    control.cmsg_type = UDP_SEGMENT
-    control.cmsg_len = CMSG_LEN(sizeof(uint16_t))
-    memcpy(CMSG_DATA(control), &size, sizeof(size))
 
 
 cdef void flush(UdpSocket *sockets, int socket_index, SendBatch *batch, int count,

@@ -67,6 +67,16 @@ class Served:
     worker: Worker
     url: str
 
+    def describe(self) -> str:
+        """All figures that are not zero, for somebody who looks for what went wrong."""
+        lines = [str({name: count for name, count in self.worker.counters().items() if count})]
+        for router in self.worker.routers.values():
+            for transport in router.transports.values():
+                lines.append(f"transport {transport.ice_state} {transport.dtls_state} {transport.stats()}")
+                lines += [f"  producer {p.kind} {p.stats()}" for p in transport.producers.values()]
+                lines += [f"  consumer {c.kind} {c.stats()}" for c in transport.consumers.values()]
+        return "\n".join(lines)
+
     async def request(self, method: str, path: str, body: Any = None) -> tuple[int, str]:
         """A JSON request; status and text."""
 
@@ -135,8 +145,11 @@ async def inbound(page: Page) -> dict[str, dict[str, Any]]:
     return {s["kind"]: s for s in await page.evaluate("stats('inbound-rtp')")}
 
 
-async def until(check: Any, *, seconds: float = 10.0, what: str = "") -> Any:
+async def until(check: Any, *, seconds: float = 10.0, what: str = "", served: Served | None = None) -> Any:
     """Wait until an async check gives something true.
+
+    Args:
+        served: whose figures are told when it does not.
 
     Raises:
         AssertionError: it did not in time.
@@ -147,5 +160,5 @@ async def until(check: Any, *, seconds: float = 10.0, what: str = "") -> Any:
         value = await check()
         if value:
             return value
-        assert loop.time() < end, f"not within {seconds} s: {what}"
+        assert loop.time() < end, f"not within {seconds} s: {what}\n{served.describe() if served else ''}"
         await asyncio.sleep(0.1)

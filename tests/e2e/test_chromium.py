@@ -183,6 +183,10 @@ def test_two_people_meet_on_the_page():
             muted = pages[0].locator(".tile:not(.own) .muted")
             await muted.wait_for(state="visible", timeout=5000)
             await pages[1].click("#leave")
-            await pages[0].wait_for_function("document.querySelectorAll('.tile').length == 1", timeout=5000)
+
+            async def alone() -> bool:
+                return await pages[0].locator(".tile").count() == 1
+
+            await until(alone, seconds=5, what="who left is gone from the grid")
 
     asyncio.run(scenario())

@@ -115,7 +115,7 @@ def test_ffmpeg_publishes_h264_and_a_browser_plays_it():
                     producers = [p for r in served.worker.routers.values() for p in r.producers.values()]
                     return len(producers) == 2 and all(p.stats()[0]["packets"] > 0 for p in producers)
 
-                await until(publishes, seconds=15, what="FFmpeg sends both streams")
+                await until(publishes, seconds=30, what="FFmpeg sends both streams", served=served)
                 viewer = await watch(context, served, "room")
 
                 async def decoded() -> bool:
@@ -125,7 +125,7 @@ def test_ffmpeg_publishes_h264_and_a_browser_plays_it():
                         and found.get("audio", {}).get("totalSamplesReceived", 0) > 48000
                     )
 
-                await until(decoded, seconds=15, what="the browser plays H264 and Opus")
+                await until(decoded, seconds=30, what="the browser plays H264 and Opus", served=served)
             finally:
                 if sender.returncode is None:
                     sender.terminate()

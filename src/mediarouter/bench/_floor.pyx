@@ -9,43 +9,10 @@ cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
+from mediarouter._messages cimport MSG_DONTWAIT, cut_message, iovec, msghdr, sendmsg
 from mediarouter._rtp cimport rtp_write_header
 from mediarouter._srtp cimport SrtpContext, SrtpProfile, srtp_context_free, srtp_context_new, srtp_context_protect
 from mediarouter.bench._clock cimport CLOCK_MONOTONIC, clock_now_ns, sleep_exactly, sleep_until_ns
-
-cdef extern from "<sys/socket.h>" nogil:
-    struct iovec:
-        void *iov_base
-        size_t iov_len
-    struct msghdr:
-        void *msg_name
-        unsigned int msg_namelen
-        iovec *msg_iov
-        size_t msg_iovlen
-        void *msg_control
-        size_t msg_controllen
-        int msg_flags
-    struct cmsghdr:
-        size_t cmsg_len
-        int cmsg_level
-        int cmsg_type
-    cmsghdr *CMSG_FIRSTHDR(msghdr *header)
-    unsigned char *CMSG_DATA(cmsghdr *control)
-    size_t CMSG_SPACE(size_t size)
-    size_t CMSG_LEN(size_t size)
-    ssize_t sendmsg(int fd, const msghdr *message, int flags)
-    int MSG_DONTWAIT
-
-cdef extern from "<netinet/udp.h>" nogil:
-    int SOL_UDP
-
-cdef extern from *:
-    """
-    #ifndef UDP_SEGMENT
-    #define UDP_SEGMENT 103
-    #endif
-    """
-    int UDP_SEGMENT
 
 cdef enum:
     SLOT = 1600
@@ -163,8 +130,6 @@ cdef void send_run(Floor floor, Destination *destination, uint8_t *data, int siz
     cdef msghdr message
     cdef iovec piece
     cdef uint8_t room[64]
-    cdef cmsghdr *control
-    cdef uint16_t cut = <uint16_t>segment
     memset(&message, 0, sizeof(message))
     piece.iov_base = data
     piece.iov_len = <size_t>size
@@ -173,13 +138,7 @@ cdef void send_run(Floor floor, Destination *destination, uint8_t *data, int siz
     message.msg_iov = &piece
     message.msg_iovlen = 1
     if size > segment:
-        message.msg_control = room
-        message.msg_controllen = CMSG_SPACE(sizeof(uint16_t))
-        control = CMSG_FIRSTHDR(&message)
-        control.cmsg_level = SOL_UDP
-        control.cmsg_type = UDP_SEGMENT
-        control.cmsg_len = CMSG_LEN(sizeof(uint16_t))
-        memcpy(CMSG_DATA(control), &cut, sizeof(cut))
+        cut_message(&message, room, <uint16_t>segment)
     if sendmsg(floor.fd, &message, MSG_DONTWAIT) == size:
         floor.sent += <uint64_t>(size // segment)
     else:

@@ -9,6 +9,7 @@ cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
+from mediarouter._messages cimport MSG_DONTWAIT, iovec, mmsghdr, recvmmsg, send
 from mediarouter._rtcp cimport ReportBlock, rtcp_write_rr
 from mediarouter._rtp cimport PACKET_RTCP, PACKET_RTP, RtpView, packet_kind, read_u16, rtp_extension, rtp_parse
 from mediarouter._srtp cimport (
@@ -29,25 +30,6 @@ from mediarouter.congestion._twcc cimport (
     twcc_record_packet,
     twcc_record_write,
 )
-
-cdef extern from "<sys/socket.h>" nogil:
-    struct iovec:
-        void *iov_base
-        size_t iov_len
-    struct msghdr:
-        void *msg_name
-        unsigned int msg_namelen
-        iovec *msg_iov
-        size_t msg_iovlen
-        void *msg_control
-        size_t msg_controllen
-        int msg_flags
-    struct mmsghdr:
-        msghdr msg_hdr
-        unsigned int msg_len
-    int recvmmsg(int fd, mmsghdr *messages, unsigned int count, int flags, void *timeout)
-    ssize_t send(int fd, const void *data, size_t size, int flags)
-    int MSG_DONTWAIT
 
 cdef extern from "<sys/epoll.h>" nogil:
     ctypedef union epoll_data_t:

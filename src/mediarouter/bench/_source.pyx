@@ -9,6 +9,7 @@ cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
+from mediarouter._messages cimport MSG_DONTWAIT, recv, send
 from mediarouter._rtcp cimport RTCP_PSFB, RtcpReader, RtcpView, rtcp_next, rtcp_reader_init
 from mediarouter._rtp cimport (
     ExtensionWriter,
@@ -32,11 +33,6 @@ from mediarouter._srtp cimport (
 )
 from mediarouter.bench._clock cimport CLOCK_MONOTONIC, CLOCK_REALTIME, clock_now_ns, sleep_exactly, sleep_until_ns
 from mediarouter.bench._traffic cimport PAYLOAD_MIN, VP8_DESCRIPTOR_SIZE, write_payload
-
-cdef extern from "<sys/socket.h>" nogil:
-    ssize_t send(int fd, const void *data, size_t size, int flags)
-    ssize_t recv(int fd, void *data, size_t size, int flags)
-    int MSG_DONTWAIT
 
 cdef enum:
     PACKET_ROOM = 2048
