@@ -6,6 +6,7 @@ Switches, all off unless set in the environment:
     MEDIAROUTER_SANITIZE=1   AddressSanitizer and UndefinedBehaviorSanitizer
     MEDIAROUTER_ANNOTATE=1   one HTML page a module that shows where Python is called
     MEDIAROUTER_ONLY=a,b     just the modules with these names
+    MEDIAROUTER_JOBS=1       compilers at a time; as many as there are processors by default
 """
 
 import os
@@ -20,6 +21,7 @@ def switched_on(name):
 
 
 DEBUG, TRACE, SANITIZE = switched_on("DEBUG"), switched_on("TRACE"), switched_on("SANITIZE")
+JOBS = int(os.environ.get("MEDIAROUTER_JOBS", os.cpu_count() or 1))
 ONLY = [name for name in os.environ.get("MEDIAROUTER_ONLY", "").split(",") if name]
 
 compile_args = ["-fsigned-char", "-Wall", "-Wno-unused-function", "-Wno-sign-compare", "-Wno-discarded-qualifiers"]
@@ -63,7 +65,8 @@ setup(
         extensions,
         compiler_directives=directives,
         annotate=switched_on("ANNOTATE"),
-        nthreads=int(os.environ.get("MEDIAROUTER_JOBS", "0")),
+        nthreads=JOBS if JOBS > 1 else 0,
         include_path=["src"],
-    )
+    ),
+    options={"build_ext": {"parallel": JOBS}},
 )

@@ -81,7 +81,8 @@ cdef class Floor:
         self.count += 1
 
     def run(self):
-        """Send until `stop()`; the GIL is not held."""
+        """Send until `stop()`; the GIL is not held. It can be run again."""
+        self.stopping = False
         with nogil:
             run_floor(self)
 

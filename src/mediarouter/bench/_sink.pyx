@@ -147,7 +147,8 @@ cdef class Sink:
         self.count += 1
 
     def run(self):
-        """Receive until `stop()`; the GIL is not held."""
+        """Receive until `stop()`; the GIL is not held. It can be run again."""
+        self.stopping = False
         with nogil:
             run_sink(self)
 

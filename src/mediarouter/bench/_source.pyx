@@ -127,7 +127,8 @@ cdef class Source:
         self.count += 1
 
     def run(self):
-        """Send until `stop()`; the GIL is not held."""
+        """Send until `stop()`; the GIL is not held. It can be run again."""
+        self.stopping = False
         with nogil:
             run_source(self)
 

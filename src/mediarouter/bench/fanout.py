@@ -48,7 +48,7 @@ VIDEO_PAYLOAD_TYPE, AUDIO_PAYLOAD_TYPE = 96, 111
 FEEDBACK = (RtcpFeedback("nack"), RtcpFeedback("nack", "pli"), RtcpFeedback("transport-cc"))
 EXTENSIONS = ((MID, MID_ID), (ABS_SEND_TIME, SEND_TIME_ID), (TRANSPORT_CC, TRANSPORT_CC_ID))
 EXTENSION_BYTES = 16  # of the three, as the router writes them
-SETTLE_S = 1.5
+SETTLE_S = 0.7
 
 
 @dataclass(frozen=True)
@@ -223,14 +223,11 @@ class Meeting:
             for producer in producers:
                 self.router.order(do="consume", transport=transport, producer=producer, capabilities=wanted)
 
-    def measure(self, rounds: int) -> list[dict[str, Any]]:
-        """Let traffic flow, and measure some rounds of it."""
-        found = []
+    def measure(self) -> dict[str, Any]:
+        """One round of traffic."""
         with running(self.source, self.sink):
             time.sleep(SETTLE_S)
-            for _ in range(rounds):
-                found.append(self._round())
-        return found
+            return self._round()
 
     def _round(self) -> dict[str, Any]:
         self.sink.reset()
@@ -264,60 +261,64 @@ class Meeting:
             sock.close()
 
 
-def measure_floor(load: Load, profile: Profile, rounds: int) -> list[float]:
-    """Nanoseconds of processor time a packet of the floor's process, round by round."""
-    receivers = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(load.subscribers)]
-    sink = Sink(vp8=False, transport_cc_id=0, encrypted=False)
-    for receiver in receivers:
-        receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
-        receiver.bind(("127.0.0.1", 0))
-        receiver.setblocking(False)
-        sink.add(receiver.fileno(), 0, b"", b"", b"")
-    names = [
-        struct.pack("=H", socket.AF_INET) + struct.pack("!H4s8x", receiver.getsockname()[1], b"\x7f\0\0\1")
-        for receiver in receivers
-    ]
-    plan = {
-        "names": [name.hex() for name in names],
-        "profile": int(profile),
-        "packet_size": 12 + EXTENSION_BYTES + load.payload_size,
-        "packets_per_frame": load.packets_per_frame,
-        "frames_per_second": load.frames_per_second,
-        "publishers": load.publishers,
-    }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mediarouter.bench.floor_process"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    assert process.stdin and process.stdout
-    found = []
+class FloorProcess:
+    """The floor under the same load, and the sockets that drain it."""
 
-    def figures() -> dict[str, int]:
-        assert process.stdin and process.stdout
-        process.stdin.write(b"\n")
-        process.stdin.flush()
-        return dict(json.loads(process.stdout.readline()))
+    def __init__(self, load: Load, profile: Profile) -> None:
+        self.load = load
+        self.sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(load.subscribers)]
+        self.sink = Sink(vp8=False, transport_cc_id=0, encrypted=False)
+        names = []
+        for receiver in self.sockets:
+            receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+            receiver.bind(("127.0.0.1", 0))
+            receiver.setblocking(False)
+            self.sink.add(receiver.fileno(), 0, b"", b"", b"")
+            port = receiver.getsockname()[1]
+            names.append(struct.pack("=H", socket.AF_INET) + struct.pack("!H4s8x", port, b"\x7f\0\0\1"))
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "mediarouter.bench.floor_process"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        plan = {
+            "names": [name.hex() for name in names],
+            "profile": int(profile),
+            "packet_size": 12 + EXTENSION_BYTES + load.payload_size,
+            "packets_per_frame": load.packets_per_frame,
+            "frames_per_second": load.frames_per_second,
+            "publishers": load.publishers,
+        }
+        self._order(json.dumps(plan))
 
-    with running(sink):
-        process.stdin.write(json.dumps(plan).encode() + b"\n")
-        process.stdin.flush()
-        process.stdout.readline()
-        time.sleep(SETTLE_S)
-        for _ in range(rounds):
-            before = figures()
-            time.sleep(load.seconds)
-            after = figures()
-            found.append((after["cpu_ns"] - before["cpu_ns"]) / max(1, after["sent"] - before["sent"]))
-        process.stdin.close()
-        process.wait(10)
-    for receiver in receivers:
-        receiver.close()
-    return found
+    def _order(self, line: str) -> dict[str, int]:
+        assert self._process.stdin and self._process.stdout
+        self._process.stdin.write(line + "\n")
+        self._process.stdin.flush()
+        return dict(json.loads(self._process.stdout.readline()))
+
+    def measure(self) -> float:
+        """One round; nanoseconds of processor time a packet."""
+        with running(self.sink):
+            before = self._order("start")
+            time.sleep(SETTLE_S + self.load.seconds)
+            after = self._order("stop")
+        return (after["cpu_ns"] - before["cpu_ns"]) / max(1, after["sent"] - before["sent"])
+
+    def close(self) -> None:
+        """End all."""
+        assert self._process.stdin
+        self._process.stdin.close()
+        self._process.wait(10)
+        for receiver in self.sockets:
+            receiver.close()
 
 
 def fanout(
     load: Load, rounds: int = 5, *, profile: Profile = Profile.AEAD_AES_128_GCM, **router_options: Any
 ) -> dict[str, Any]:
-    """Measure router and floor in turn.
+    """Measure router and floor in turn, round by round, so that both meet the same machine.
 
     Returns:
         medians of the rounds: cpu_ns_per_packet, floor_ns_per_packet, ratio, user_ns_per_packet, mean_burst, and how
@@ -325,17 +326,19 @@ def fanout(
     """
     meeting = Meeting(load, profile, **router_options)
     try:
-        measured = meeting.measure(rounds)
+        floor = FloorProcess(load, profile)
+        try:
+            pairs = [(meeting.measure(), floor.measure()) for _ in range(rounds)]
+        finally:
+            floor.close()
     finally:
         meeting.close()
-    floor = measure_floor(load, profile, rounds)
-    cpu = statistics.median(r["cpu_ns_per_packet"] for r in measured)
-    floor_ns = statistics.median(floor)
+    measured = [router for router, _ in pairs]
     latest = measured[-1]
     return {
-        "cpu_ns_per_packet": round(cpu, 1),
-        "floor_ns_per_packet": round(floor_ns, 1),
-        "ratio": round(cpu / floor_ns, 3),
+        "cpu_ns_per_packet": round(statistics.median(r["cpu_ns_per_packet"] for r in measured), 1),
+        "floor_ns_per_packet": round(statistics.median(ns for _, ns in pairs), 1),
+        "ratio": round(statistics.median(r["cpu_ns_per_packet"] / ns for r, ns in pairs), 3),
         "user_ns_per_packet": round(statistics.median(r["user_ns_per_packet"] for r in measured), 1),
         "packets": sum(r["packets"] for r in measured),
         "publishers": load.publishers,
@@ -346,6 +349,5 @@ def fanout(
         "lost": sum(r["received"]["lost"] for r in measured),
         "damaged": sum(r["received"]["damaged"] for r in measured),
         "refused": sum(r["received"]["refused"] for r in measured),
-        "rounds_ns": [round(r["cpu_ns_per_packet"]) for r in measured],
-        "floor_rounds_ns": [round(value) for value in floor],
+        "rounds_ns": [[round(r["cpu_ns_per_packet"]), round(ns)] for r, ns in pairs],
     }

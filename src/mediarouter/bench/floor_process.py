@@ -1,4 +1,4 @@
-"""The floor in a process of its own: a plan comes as a JSON line, figures go out for every line after it."""
+"""The floor in a process of its own: a plan comes as a JSON line, then "start" and "stop", answered by figures."""
 
 import json
 import os
@@ -23,13 +23,17 @@ def main() -> None:
         floor = Floor(sock.fileno(), **plan)
         for name in names:
             floor.add(os.urandom(profile.key_size + profile.salt_size), name)
-        thread = threading.Thread(target=floor.run)
-        thread.start()
+        thread: threading.Thread | None = None
         print("{}", flush=True)
-        while sys.stdin.readline():
+        while line := sys.stdin.readline():
+            if thread is not None:
+                floor.stop()
+                thread.join()
+                thread = None
             print(json.dumps({"cpu_ns": cpu_ns(), **floor.figures()}), flush=True)
-        floor.stop()
-        thread.join()
+            if line == "start\n":
+                thread = threading.Thread(target=floor.run, daemon=True)
+                thread.start()
 
 
 if __name__ == "__main__":
