@@ -12,6 +12,7 @@ from tests.clients.wrtc_client import WrtcPublisher, WrtcViewer
 from tests.e2e.harness import inbound, publish, serving, until, watch
 
 pytestmark = pytest.mark.e2e
+STEADY_S = 15
 
 
 def test_libwebrtc_to_libwebrtc_and_aiortc_with_switches():
@@ -46,6 +47,16 @@ def test_libwebrtc_to_libwebrtc_and_aiortc_with_switches():
                 await until(switched, seconds=5, what=f"width {width}")
             after = (await viewer.inbound())["video"]
             assert (after.total_freezes_duration or 0) - (before.total_freezes_duration or 0) < 0.5
+            begun, seen, heard = after, other.frames["video"], (await viewer.inbound())["audio"]
+            await asyncio.sleep(STEADY_S)
+            found = await viewer.inbound()
+            video, audio = found["video"], found["audio"]
+            assert (video.frames_decoded - begun.frames_decoded) / STEADY_S >= 20
+            assert (video.total_freezes_duration or 0) - (begun.total_freezes_duration or 0) < 0.5
+            samples = audio.total_samples_received - heard.total_samples_received
+            assert samples > 0.95 * 48000 * STEADY_S
+            assert audio.concealed_samples - heard.concealed_samples < 0.02 * samples
+            assert (other.frames["video"] - seen) / STEADY_S >= 20, "aiortc sees it all, too"
             publisher.close()
             viewer.close()
             await other.close()
