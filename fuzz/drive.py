@@ -2,12 +2,13 @@
 
 A target is a module of this folder with `fuzz_one(data)`, which throws its own dice too. libFuzzer can drive the same
 function (`python fuzz/rtp.py`, with atheris installed), but finds no coverage in compiled code; this needs nothing.
-The input in hand is kept in a file, so that a crash leaves it behind: `build/fuzz/TARGET.input`.
+The input in hand is kept in a file, so that a crash leaves it behind: `build/fuzz/TARGET-PID.input`.
 """
 
 import argparse
 import importlib.util
 import mmap
+import os
 import random
 import sys
 import time
@@ -59,7 +60,7 @@ def drive(name: str, *, seconds: float, executions: int, seed: int) -> int:
     """Run a target until time or count is over; how often it ran."""
     target = load(name)
     KEPT.mkdir(parents=True, exist_ok=True)
-    path = KEPT / f"{name}.input"
+    path = KEPT / f"{name}-{os.getpid()}.input"
     path.write_bytes(bytes(INPUT_MAX + 2))
     end, count = time.monotonic() + seconds, 0
     with path.open("r+b") as file, mmap.mmap(file.fileno(), INPUT_MAX + 2) as kept:
@@ -68,7 +69,8 @@ def drive(name: str, *, seconds: float, executions: int, seed: int) -> int:
             target.fuzz_one(data)
             count += 1
             if count >= executions or (count & 63 == 0 and time.monotonic() >= end):
-                return count
+                break
+    path.unlink()
     return count
 
 
