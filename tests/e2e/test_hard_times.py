@@ -162,7 +162,7 @@ def test_no_python_runs_for_a_packet():
             "--duration",
             "4",
             "--rate",
-            "100",
+            "400",  # the engine sleeps most of the time: at 100 there would be a dozen samples of it
             "--threads",
             "--format",
             "raw",
