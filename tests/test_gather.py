@@ -43,6 +43,8 @@ def test_without_its_last_packet_a_frame_waits_for_a_millisecond():
     assert len(viewer.rtp) == before
     call.run(1)
     assert len(viewer.rtp) == before + 2, "counted from the first packet"
+    assert call.engine.take_longest_gathered_us() == GATHER_US
+    assert call.engine.take_longest_gathered_us() == 0
     source.peer.send(packets[2])
     assert len(viewer.rtp) == before + 3
 

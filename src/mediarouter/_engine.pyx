@@ -605,6 +605,12 @@ cdef class Engine:
         self.loop.slowest_us = 0
         return slowest_us
 
+    def take_longest_gathered_us(self):
+        """The longest that a packet has waited for the rest of its frame since the last call (`_gather.pxd`)."""
+        longest_us = self.loop.plane.longest_gathered_us
+        self.loop.plane.longest_gathered_us = 0
+        return longest_us
+
     def transport_figures(self, uint32_t handle):
         """Figures of one transport, by name."""
         cdef Transport row

@@ -75,7 +75,11 @@ async def main() -> None:
 
                 loop.call_soon(block)
             elif order["do"] == "report":
-                answer = {"counters": worker.counters(), "slowest_batch_us": worker.engine.take_slowest_batch_us()}
+                answer = {
+                    "counters": worker.counters(),
+                    "slowest_batch_us": worker.engine.take_slowest_batch_us(),
+                    "longest_gathered_us": worker.engine.take_longest_gathered_us(),
+                }
             print(json.dumps(answer), flush=True)
         stop.set()
 

@@ -135,6 +135,8 @@ def test_a_suffering_service_delays_nothing():
         assert delays[len(delays) * 99 // 100] <= 3_000_000, shown
         # from the kernel's arrival stamp of a batch's first datagram to the return of the last send call
         assert report["slowest_batch_us"] <= 3000, (shown, report)
+        # before its batch a packet may have waited for the rest of its frame
+        assert report["longest_gathered_us"] <= 2000, (shown, report)
         for client in clients:
             client.close()
 
