@@ -5,13 +5,17 @@ from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy, memset
 from mediarouter._address cimport Address
 from mediarouter._drop cimport DROP_SEND_BLOCKED
-from mediarouter._plane cimport Outbox, OutPacket, Plane, Transport, count_drop
-from mediarouter._srtp cimport SRTP_MAX_TRAILER, srtp_context_protect, srtp_context_protect_rtcp
+from mediarouter._plane cimport DRAFTS_MAX, Destination, Draft, Outbox, OutPacket, Plane, Transport, count_drop
+from mediarouter._srtp cimport (
+    SRTP_MAX_TRAILER,
+    SrtpFanoutItem,
+    srtp_context_growth,
+    srtp_context_protect_rtcp,
+    srtp_protect_many,
+)
 
 cdef enum:
     FIRST_PACKETS = 1024
-    TRAILER_ROOM = 48              # what padding (at most PAD_MAX) and a tag add to a packet that others follow
-    PAD_MAX = 12
     PAD_SHARE = 100                # of a hundred bytes at most one is padding
     PAD_FROM = 256                 # bytes of a packet; smaller ones, audio above all, are left alone
     PADDING_BIT = 0x20
@@ -32,26 +36,26 @@ cdef bint outbox_init(Outbox *outbox, size_t arena_size) noexcept nogil:
 cdef void outbox_release(Outbox *outbox) noexcept nogil:
     free(outbox.arena)
     free(outbox.packets)
-    free(outbox.heads)
-    free(outbox.owners)
+    free(outbox.destinations)
     memset(outbox, 0, sizeof(Outbox))
 
 
 cdef void outbox_detach(Outbox *outbox) noexcept nogil:
     cdef int i
-    for i in range(outbox.head_count):
-        if outbox.owners[i] != NULL:
-            outbox.owners[i].first_out = -1
-            outbox.owners[i].last_out = -1
-            outbox.owners[i] = NULL
+    cdef Transport *owner
+    for i in range(outbox.destination_count):
+        owner = outbox.destinations[i].owner
+        if owner != NULL:
+            owner.first_out = -1
+            owner.last_out = -1
+            outbox.destinations[i].owner = NULL
 
 
 cdef void outbox_clear(Outbox *outbox) noexcept nogil:
     outbox_detach(outbox)
     outbox.used = 0
     outbox.count = 0
-    outbox.unsealed = 0
-    outbox.head_count = 0
+    outbox.destination_count = 0
 
 
 cdef bint more_packets(Outbox *outbox) noexcept nogil:
@@ -60,14 +64,10 @@ cdef bint more_packets(Outbox *outbox) noexcept nogil:
     if packets == NULL:
         return False
     outbox.packets = packets
-    cdef int32_t *heads = <int32_t *>realloc(outbox.heads, capacity * sizeof(int32_t))
-    if heads == NULL:
+    cdef Destination *destinations = <Destination *>realloc(outbox.destinations, capacity * sizeof(Destination))
+    if destinations == NULL:
         return False
-    outbox.heads = heads
-    cdef Transport **owners = <Transport **>realloc(outbox.owners, capacity * sizeof(void *))
-    if owners == NULL:
-        return False
-    outbox.owners = owners
+    outbox.destinations = destinations
     outbox.capacity = capacity
     return True
 
@@ -76,7 +76,6 @@ cdef bint make_room(Plane *plane, size_t size) noexcept nogil:
     # the engine sends what is there and starts anew; without an engine the arena grows
     cdef Outbox *outbox = plane.outbox
     cdef uint8_t *arena
-    egress_seal(plane)
     if plane.flush != NULL:
         plane.flush(plane.flush_context)
         return plane.outbox.used + size <= plane.outbox.arena_size
@@ -90,47 +89,57 @@ cdef bint make_room(Plane *plane, size_t size) noexcept nogil:
 
 cdef void egress_relieve(Plane *plane) noexcept nogil:
     if plane.outbox.used > ENOUGH and plane.flush != NULL:
-        egress_seal(plane)
         plane.flush(plane.flush_context)
 
 
-cdef uint8_t *egress_reserve(Plane *plane, int size) noexcept nogil:
-    cdef size_t room = <size_t>size + SRTP_MAX_TRAILER + 16
+cdef bint reserve(Plane *plane, size_t room, int packets) noexcept nogil:
     if plane.outbox.used + room > plane.outbox.arena_size and not make_room(plane, room):
-        count_drop(plane, DROP_SEND_BLOCKED)
-        return NULL
-    if plane.outbox.count == plane.outbox.capacity and not more_packets(plane.outbox):
+        return False
+    while plane.outbox.count + packets > plane.outbox.capacity:
+        if not more_packets(plane.outbox):
+            return False
+    return True
+
+
+cdef uint8_t *egress_reserve(Plane *plane, int size) noexcept nogil:
+    if not reserve(plane, <size_t>size + SRTP_MAX_TRAILER + ALIGNMENT, 1):
         count_drop(plane, DROP_SEND_BLOCKED)
         return NULL
     return plane.outbox.arena + plane.outbox.used
 
 
-cdef inline OutPacket *queue(Plane *plane, const Address *remote, int size) noexcept nogil:
-    # the packet at the end of the arena is done
-    cdef Outbox *outbox = plane.outbox
-    cdef OutPacket *packet = &outbox.packets[outbox.count]
-    packet.remote = remote[0]
-    packet.offset = <uint32_t>outbox.used
+cdef inline size_t aligned(size_t size) noexcept nogil:
+    return (size + ALIGNMENT - 1) & ~<size_t>(ALIGNMENT - 1)
+
+
+cdef inline void queue(Outbox *outbox, Transport *transport, const Address *remote, uint32_t offset,
+                       int size) noexcept nogil:
+    cdef int32_t index = outbox.count
+    cdef OutPacket *packet = &outbox.packets[index]
+    cdef Destination *destination
+    packet.offset = offset
     packet.size = <uint16_t>size
-    packet.sealed = True
     packet.next = -1
     outbox.count += 1
-    outbox.used += (<size_t>size + ALIGNMENT - 1) & ~<size_t>(ALIGNMENT - 1)
-    return packet
+    if transport != NULL and transport.first_out >= 0:
+        outbox.packets[transport.last_out].next = index
+        transport.last_out = index
+        return
+    destination = &outbox.destinations[outbox.destination_count]
+    destination.owner = transport
+    destination.remote = remote[0]
+    destination.first = index
+    outbox.destination_count += 1
+    if transport != NULL:
+        transport.first_out = index
+        transport.last_out = index
 
 
 cdef inline void queue_for(Plane *plane, Transport *transport, int size) noexcept nogil:
-    cdef Outbox *outbox = plane.outbox
-    cdef int32_t index = outbox.count
-    queue(plane, &transport.ice.pairs[transport.ice.selected].remote, size)
-    if transport.first_out < 0:
-        transport.first_out = index
-        outbox.heads[outbox.head_count] = index
-        outbox.owners[outbox.head_count] = transport
-        outbox.head_count += 1
-    else:
-        outbox.packets[transport.last_out].next = index
-    transport.last_out = index
+    # what was written at the end of the arena is done
+    queue(plane.outbox, transport, &transport.ice.pairs[transport.ice.selected].remote, <uint32_t>plane.outbox.used,
+          size)
+    plane.outbox.used += aligned(size)
     transport.packets_sent += 1
     transport.bytes_sent += size
 
@@ -139,79 +148,100 @@ cdef bint egress_ready(const Transport *transport) noexcept nogil:
     return transport.outbound != NULL and transport.consent and transport.ice.selected >= 0
 
 
-cdef void egress_rtp(Plane *plane, Transport *transport, int size) noexcept nogil:
-    cdef Outbox *outbox = plane.outbox
-    queue_for(plane, transport, size)
-    outbox.packets[outbox.count - 1].sealed = False
-    outbox.used += TRAILER_ROOM
-    outbox.unsealed += 1
+# ---- RTP: drafts
+
+cdef Draft *egress_draft(Plane *plane, Transport *transport) noexcept nogil:
+    if plane.draft_count == DRAFTS_MAX:
+        egress_send(plane, transport)
+    plane.draft_count += 1
+    return &plane.drafts[plane.draft_count - 1]
 
 
-cdef void egress_seal(Plane *plane) noexcept nogil:
-    cdef Outbox *outbox = plane.outbox
-    cdef int i
-    if outbox.unsealed == 0:
+cdef void egress_send(Plane *plane, Transport *transport) noexcept nogil:
+    cdef SrtpFanoutItem items[DRAFTS_MAX]
+    cdef int count = plane.draft_count
+    cdef int growth, i, last
+    cdef size_t room = ALIGNMENT
+    if count == 0:
         return
-    for i in range(outbox.head_count):
-        if outbox.owners[i] != NULL:
-            seal_chain(plane, outbox, outbox.owners[i], outbox.heads[i])
-    outbox.unsealed = 0
+    plane.draft_count = 0
+    growth = srtp_context_growth(transport.outbound)
+    last = -1
+    for i in range(count):
+        if i > last:
+            last = equalise(plane, plane.drafts, i, count)
+        room += <size_t>(size_of(&plane.drafts[i]) + growth)
+    if not reserve(plane, room, count):
+        count_drop(plane, DROP_SEND_BLOCKED)
+        return
+    lay_out(plane, transport, items, count, growth)
+    srtp_protect_many(items, count)
+    queue_items(plane, transport, items, count)
 
 
-cdef void seal_chain(Plane *plane, Outbox *outbox, Transport *transport, int32_t at) noexcept nogil:
-    cdef int32_t run_end = -1
-    cdef OutPacket *packet
-    cdef int size
-    while at >= 0:
-        packet = &outbox.packets[at]
-        if packet.sealed:
-            at = packet.next
+cdef void lay_out(Plane *plane, Transport *transport, SrtpFanoutItem *items, int count, int growth) noexcept nogil:
+    # headers go to their places; payloads do only where this receiver's differ
+    cdef uint8_t *out = plane.outbox.arena + plane.outbox.used
+    cdef Draft *draft
+    cdef int i
+    for i in range(count):
+        draft = &plane.drafts[i]
+        memcpy(out, draft.header, draft.header_size)
+        items[i].context = transport.outbound
+        items[i].out = out
+        items[i].header_size = draft.header_size
+        items[i].payload = draft.payload
+        items[i].payload_size = draft.front_size + draft.payload_size
+        out += draft.header_size
+        if draft.front_size:
+            memcpy(out, draft.front, draft.front_size)
+            memcpy(out + draft.front_size, draft.payload, draft.payload_size)
+            items[i].payload = out
+        out += items[i].payload_size + growth
+
+
+cdef void queue_items(Plane *plane, Transport *transport, const SrtpFanoutItem *items, int count) noexcept nogil:
+    cdef const Address *remote = &transport.ice.pairs[transport.ice.selected].remote
+    cdef Outbox *outbox = plane.outbox
+    cdef size_t end = outbox.used
+    cdef int i
+    for i in range(count):
+        if items[i].size < 0:
+            count_drop(plane, items[i].size)
             continue
-        if run_end < 0:
-            run_end = equalise(plane, outbox, at)
-        if at == run_end:
-            run_end = -1
-        size = srtp_context_protect(transport.outbound, outbox.arena + packet.offset, packet.size)
-        packet.sealed = True
-        if size < 0:
-            count_drop(plane, size)
-            packet.size = 0
-            transport.packets_sent -= 1
-        else:
-            transport.bytes_sent += size - packet.size
-            packet.size = <uint16_t>size
-        at = packet.next
+        end = <size_t>(items[i].out - outbox.arena) + items[i].size
+        queue(outbox, transport, remote, <uint32_t>(items[i].out - outbox.arena), items[i].size)
+        transport.packets_sent += 1
+        transport.bytes_sent += items[i].size
+    outbox.used = aligned(end)
 
 
-cdef int32_t equalise(Plane *plane, Outbox *outbox, int32_t first) noexcept nogil:
+cdef int equalise(Plane *plane, Draft *drafts, int first, int count) noexcept nogil:
     # Make a run of packets from here on as long as the longest of them, but for the last, which may be shorter. The
     # index of the last. A run ends before a packet that would cost more than its share of padding.
-    cdef OutPacket *packet = &outbox.packets[first]
-    cdef int longest = packet.size
-    cdef int shortest = packet.size
-    cdef int32_t last = first
-    cdef int32_t at = packet.next
-    cdef int size
-    while at >= 0:
-        packet = &outbox.packets[at]
-        size = packet.size
-        if packet.sealed or size > longest and too_far(size, shortest):
+    cdef int longest = size_of(&drafts[first])
+    cdef int shortest = longest
+    cdef int last = first
+    cdef int at, size
+    for at in range(first + 1, count):
+        size = size_of(&drafts[at])
+        if size > longest and too_far(size, shortest):
             break
         last = at
         if too_far(longest, size):
             break                  # much shorter: it can only be the last
         longest = size if size > longest else longest
         shortest = size if size < shortest else shortest
-        at = packet.next
-    at = first
-    while at != last:
-        packet = &outbox.packets[at]
-        if packet.size < longest:
-            pad(outbox.arena + packet.offset, packet.size, longest)
+    for at in range(first, last):
+        size = longest - size_of(&drafts[at])
+        if size and drafts[at].paddable:
+            pad(&drafts[at], size)
             plane.padded += 1
-            packet.size = <uint16_t>longest
-        at = packet.next
     return last
+
+
+cdef inline int size_of(const Draft *draft) noexcept nogil:
+    return draft.header_size + draft.front_size + draft.payload_size
 
 
 cdef inline bint too_far(int longer, int shorter) noexcept nogil:
@@ -219,13 +249,14 @@ cdef inline bint too_far(int longer, int shorter) noexcept nogil:
     return longer - shorter > (limit if limit < PAD_MAX else PAD_MAX)
 
 
-cdef inline void pad(uint8_t *packet, int size, int wanted) noexcept nogil:
-    # what has padding already is left longer by the same means: its last byte counts all of it
-    cdef int before = packet[size - 1] if packet[0] & PADDING_BIT else 0
-    memset(packet + size, 0, wanted - size)
-    packet[0] |= PADDING_BIT
-    packet[wanted - 1] = <uint8_t>(before + wanted - size)
+cdef inline void pad(Draft *draft, int size) noexcept nogil:
+    memset(draft.payload + draft.payload_size, 0, size - 1)
+    draft.payload[draft.payload_size + size - 1] = <uint8_t>size
+    draft.payload_size += size
+    draft.header[0] |= PADDING_BIT
 
+
+# ---- all else
 
 cdef bint egress_rtcp(Plane *plane, Transport *transport, uint8_t *packet, int size) noexcept nogil:
     size = srtp_context_protect_rtcp(transport.outbound, packet, size)
@@ -252,8 +283,6 @@ cdef bint egress_to(Plane *plane, const Address *remote, const uint8_t *data, in
     if out == NULL:
         return False
     memcpy(out, data, size)
-    plane.outbox.heads[plane.outbox.head_count] = plane.outbox.count
-    plane.outbox.owners[plane.outbox.head_count] = NULL
-    plane.outbox.head_count += 1
-    queue(plane, remote, size)
+    queue(plane.outbox, NULL, remote, <uint32_t>plane.outbox.used, size)
+    plane.outbox.used += aligned(size)
     return True

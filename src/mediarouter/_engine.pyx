@@ -14,8 +14,8 @@ from libc.string cimport memcpy, memset
 from mediarouter._address cimport Address
 from mediarouter._cache cimport packet_pool_bytes
 from mediarouter._drop cimport DROP_COUNT
-from mediarouter._egress cimport egress_plain, egress_seal, outbox_clear
-from mediarouter._forward cimport consumer_retarget
+from mediarouter._egress cimport egress_plain, outbox_clear
+from mediarouter._forward cimport consumer_retarget, forward_prepare
 from mediarouter._ice cimport IceCredentials, ice_restart
 from mediarouter._ingress cimport ingress_handle
 from mediarouter._key_frames cimport key_frame_ask
@@ -187,16 +187,12 @@ cdef class Engine:
         cdef list packets = []
         cdef const OutPacket *packet
         cdef int i, at
-        egress_seal(plane)
-        for i in range(plane.outbox.head_count):
-            at = plane.outbox.heads[i]
+        for i in range(plane.outbox.destination_count):
+            address = format_address(&plane.outbox.destinations[i].remote)[:2]
+            at = plane.outbox.destinations[i].first
             while at >= 0:
                 packet = &plane.outbox.packets[at]
-                if packet.size == 0:
-                    at = packet.next
-                    continue
-                packets.append(((<char *>plane.outbox.arena)[packet.offset:packet.offset + packet.size],
-                                format_address(&packet.remote)[:2]))
+                packets.append(((<char *>plane.outbox.arena)[packet.offset:packet.offset + packet.size], address))
                 at = packet.next
         outbox_clear(plane.outbox)
         return packets
@@ -487,6 +483,7 @@ cdef class Engine:
                 memcpy(consumer.extension_id, ids, sizeof(ids))
                 consumer.two_byte = two_byte
                 consumer.mixed = mixed
+                forward_prepare(consumer)
                 consumer.paused = paused
                 consumer.layers.preferred_spatial = <int8_t>spatial
                 consumer.layers.preferred_temporal = <int8_t>temporal

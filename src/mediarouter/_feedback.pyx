@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from mediarouter._cache cimport CachedPacket, packet_cache_find
+from mediarouter._egress cimport egress_send
 from mediarouter._events cimport EVENT_BYE, event_put
 from mediarouter._forward cimport forward_again
 from mediarouter._key_frames cimport key_frame_ask
@@ -169,6 +170,7 @@ cdef int handle_nack(Plane *plane, Transport *transport, const RtcpView *view, i
     consumer.nacked += count
     for i in range(count):
         answer_nack(plane, consumer, seqs[i], now_us)
+    egress_send(plane, transport)
     return 0
 
 

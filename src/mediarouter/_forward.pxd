@@ -20,8 +20,11 @@ cdef struct Passage:               # what all consumers of one packet share
 cdef void passage_init(Passage *passage, const RtpView *view, Encoding *encoding, int64_t seq) noexcept nogil
 # Packets of one encoding, in the order of their numbers, to each consumer of its producer
 cdef void forward(Plane *plane, const Passage *passages, int count, int64_t now_us) noexcept nogil
-# Send a packet of the slab again, as the consumer was first sent it; on its RTX stream where it has one (RFC 4588)
+# Draft a packet of the slab again, as the consumer was first sent it; on its RTX stream where it has one (RFC 4588).
+# `egress_send` is to follow.
 cdef bint forward_again(Plane *plane, Consumer *consumer, const SendRun *run, const CachedPacket *packet,
                         int64_t now_us) noexcept nogil
+# The ids of its header extensions are set: lay out the block they make in each packet
+cdef void forward_prepare(Consumer *consumer) noexcept nogil
 # The consumer may have a new target: see what it is, and ask for the key frame it needs
 cdef void consumer_retarget(Plane *plane, Consumer *consumer, int64_t now_us) noexcept nogil

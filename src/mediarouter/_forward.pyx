@@ -3,13 +3,13 @@
     passage_init   once a packet: parse the payload, find the header extensions
     forward        for each consumer, for each packet: offer
     offer          which packets a consumer is sent, and in what place of its stream
-    emit           make the consumer's copy, encrypt and queue it
+    emit           draft the consumer's packet; egress_send encrypts and queues what was drafted for one consumer
 """
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 from mediarouter._cache cimport CachedPacket, packet_cache_find
-from mediarouter._egress cimport egress_ready, egress_relieve, egress_reserve, egress_rtp
+from mediarouter._egress cimport PAD_MAX, egress_draft, egress_ready, egress_relieve, egress_send
 from mediarouter._events cimport EVENT_LAYERS, event_put
 from mediarouter._key_frames cimport key_frame_ask
 from mediarouter._layers cimport (
@@ -22,7 +22,7 @@ from mediarouter._layers cimport (
     layers_update_target,
     layers_wants_key_frame,
 )
-from mediarouter._plane cimport Consumer, Encoding, Plane, Producer
+from mediarouter._plane cimport BLOCK_SIZE, FRONT_MAX, HEADER_MAX, Consumer, Draft, Encoding, Plane, Producer
 from mediarouter._recv_stream cimport RecvStream, recv_stream_timestamp_at
 from mediarouter._rtp cimport (
     EXT_ABS_SEND_TIME,
@@ -56,8 +56,11 @@ from mediarouter._send_stream cimport (
 from mediarouter._timers cimport timer_arm
 from mediarouter.codecs._codec cimport CODEC_OPAQUE, PayloadInfo, PayloadPatch
 
+cdef extern from *:
+    void prefetch "__builtin_prefetch"(const void *memory) nogil
+
 cdef enum:
-    HEADROOM = 400                 # RTP header, header extensions, an original sequence number
+    CACHE_LINE = 64
     TIMELINE_TOLERANCE_S = 2       # a timestamp further from the clock's estimate is not believed
     REPORT_AFTER_SWITCH_US = 50000  # a viewer needs the new line of timestamps soon, or lips part from voice
     PADDING_SIZE = 1               # of a packet that only fills a place
@@ -96,10 +99,22 @@ cdef void forward(Plane *plane, const Passage *passages, int count, int64_t now_
         return
     producer = passages[0].encoding.producer
     for i in range(producer.consumer_count):
+        if i + 1 < producer.consumer_count:
+            look_ahead(producer.consumers[i + 1])
         for k in range(count):
             if offer(plane, producer.consumers[i], &passages[k], now_us):
                 break              # it caught up with all that came
+        egress_send(plane, producer.consumers[i].transport)
         egress_relieve(plane)
+
+
+cdef inline void look_ahead(const Consumer *consumer) noexcept nogil:
+    # the next receiver's rows are somewhere in memory: let them come while this one's packets are made
+    cdef const uint8_t *line = <const uint8_t *>consumer
+    while line < <const uint8_t *>&consumer.stream.resends[0]:
+        prefetch(line)
+        line += CACHE_LINE
+    prefetch(consumer.transport)
 
 
 # True: the consumer entered here, and was sent what came behind this packet too
@@ -144,8 +159,10 @@ cdef void offer_late(Plane *plane, Consumer *consumer, const Passage *passage, i
     cdef const SendRun *run = send_stream_place(&consumer.stream, encoding, passage.seq)
     if run == NULL:
         return
-    if passage.view.payload_size == 0 or (encoding == consumer.layers.current_spatial and
-                                          passage.info.temporal_layer > consumer.layers.current_temporal):
+    # without RTX a place is filled once and for all, since it may be asked for again under the same index
+    if passage.view.payload_size == 0 or (
+            consumer.rtx_ssrc != 0 and encoding == consumer.layers.current_spatial and
+            passage.info.temporal_layer > consumer.layers.current_temporal):
         emit_padding(plane, consumer, passage, run, now_us)
     else:
         emit(plane, consumer, passage, run, False, now_us)
@@ -243,30 +260,29 @@ cdef void emit(Plane *plane, Consumer *consumer, const Passage *passage, const S
     cdef const RtpView *view = passage.view
     cdef bint rtx = again and consumer.rtx_ssrc != 0
     cdef uint16_t seq = <uint16_t>(passage.seq + run.seq_offset)
-    cdef uint8_t *out = egress_reserve(plane, HEADROOM + view.payload_size)
-    cdef int size
-    cdef PayloadPatch patch
-    if out == NULL:
-        return
+    cdef Draft *draft = egress_draft(plane, consumer.transport)
     if rtx:
-        rtp_write_header(out, 12, view.marker, consumer.rtx_payload_type, consumer.rtx_seq,
+        rtp_write_header(draft.header, HEADER_MAX, view.marker, consumer.rtx_payload_type, consumer.rtx_seq,
                          view.timestamp + run.timestamp_offset, consumer.rtx_ssrc)
         consumer.rtx_seq += 1
     else:
-        rtp_write_header(out, 12, view.marker, consumer.payload_type, seq,
+        rtp_write_header(draft.header, HEADER_MAX, view.marker, consumer.payload_type, seq,
                          view.timestamp + run.timestamp_offset, consumer.ssrc)
-    size = 12 + write_extensions(out, consumer, passage, now_us)
+    draft.header_size = 12 + write_extensions(draft.header, consumer, passage, now_us)
+    draft.payload = view.data + view.payload_offset
+    draft.payload_size = view.payload_size
+    draft.front_size = 0
+    # Without RTX a packet is resent under its old index, so it must be the same to the byte, and it is not padded then.
+    # What is in the slab has room behind it, unless it had padding of its own.
+    draft.paddable = (consumer.rtx_ssrc != 0 and passage.encoding.cache != NULL and view.padding_size == 0
+                      and view.size + PAD_MAX <= BLOCK_SIZE)
     if rtx:
-        write_u16(out + size, seq)
-        size += 2
-    memcpy(out + size, view.data + view.payload_offset, view.payload_size)
-    if passage.info.picture_id_bits and passage.encoding.producer.codec.rewrite != NULL:
-        patch.picture_id = (passage.info.picture_id + run.picture_id_offset) & 0x7FFF
-        patch.tl0 = <uint8_t>(passage.info.tl0 + run.tl0_offset)
-        passage.encoding.producer.codec.rewrite(out + size, &passage.info, &patch)
-    size += view.payload_size
-    egress_rtp(plane, consumer.transport, size)
-    consumer.bytes += size
+        write_u16(draft.front, seq)
+        draft.front_size = 2
+    if (passage.info.picture_id_bits and passage.encoding.producer.codec.rewrite != NULL
+            and (run.picture_id_offset or run.tl0_offset)):
+        rewrite_front(draft, passage, run)
+    consumer.bytes += draft.header_size + draft.front_size + draft.payload_size
     if again:
         consumer.resent += 1
         return
@@ -275,24 +291,33 @@ cdef void emit(Plane *plane, Consumer *consumer, const Passage *passage, const S
     plane.packets_forwarded += 1
 
 
+cdef void rewrite_front(Draft *draft, const Passage *passage, const SendRun *run) noexcept nogil:
+    # the payload in the slab is everybody's: the descriptor, with this receiver's numbers, goes before the rest of it
+    cdef PayloadPatch patch
+    cdef uint8_t *front = draft.front + draft.front_size
+    cdef int size = passage.info.descriptor_size
+    patch.picture_id = (passage.info.picture_id + run.picture_id_offset) & 0x7FFF
+    patch.tl0 = <uint8_t>(passage.info.tl0 + run.tl0_offset)
+    if size > FRONT_MAX - draft.front_size or size > draft.payload_size:
+        return
+    memcpy(front, draft.payload, size)
+    passage.encoding.producer.codec.rewrite(front, &passage.info, &patch)
+    draft.front_size += size
+    draft.payload += size
+    draft.payload_size -= size
+
+
 cdef int write_extensions(uint8_t *out, Consumer *consumer, const Passage *passage, int64_t now_us) noexcept nogil:
     cdef ExtensionWriter writer
-    cdef uint8_t value[4]
     cdef int i, element_id
     cdef bint two_byte = consumer.two_byte or (passage.wide and consumer.mixed)
-    extension_writer_init(&writer, out, HEADROOM, two_byte)
-    element_id = consumer.extension_id[<int>EXT_MID]
-    if element_id and consumer.mid_size:
-        extension_writer_add(&writer, element_id, consumer.mid, consumer.mid_size)
-    element_id = consumer.extension_id[<int>EXT_ABS_SEND_TIME]
-    if element_id:
-        write_u24(value, abs_send_time(now_us))
-        extension_writer_add(&writer, element_id, value, 3)
-    element_id = consumer.extension_id[<int>EXT_TRANSPORT_CC]
-    if element_id:
-        write_u16(value, consumer.transport.next_transport_seq)
-        consumer.transport.next_transport_seq += 1
-        extension_writer_add(&writer, element_id, value, 2)
+    extension_writer_init(&writer, out, HEADER_MAX, two_byte)
+    if two_byte == consumer.two_byte:
+        memcpy(out + 12, consumer.extensions, sizeof(consumer.extensions))
+        write_own_values(out, consumer, now_us)
+        writer.position = consumer.extension_end
+    else:
+        write_own_extensions(&writer, consumer, now_us)
     for i in range(passage.extension_count):
         element_id = consumer.extension_id[passage.kinds[i]]
         if element_id and (two_byte or passage.sizes[i] <= 16):
@@ -300,23 +325,64 @@ cdef int write_extensions(uint8_t *out, Consumer *consumer, const Passage *passa
     return extension_writer_finish(&writer)
 
 
+cdef inline void write_own_values(uint8_t *out, Consumer *consumer, int64_t now_us) noexcept nogil:
+    if consumer.send_time_at:
+        write_u24(out + consumer.send_time_at, abs_send_time(now_us))
+    if consumer.transport_seq_at:
+        write_u16(out + consumer.transport_seq_at, consumer.transport.next_transport_seq)
+        consumer.transport.next_transport_seq += 1
+
+
+cdef void write_own_extensions(ExtensionWriter *writer, Consumer *consumer, int64_t now_us) noexcept nogil:
+    cdef uint8_t value[4]
+    if consumer.extension_id[<int>EXT_MID] and consumer.mid_size:
+        extension_writer_add(writer, consumer.extension_id[<int>EXT_MID], consumer.mid, consumer.mid_size)
+    if consumer.extension_id[<int>EXT_ABS_SEND_TIME]:
+        write_u24(value, abs_send_time(now_us))
+        extension_writer_add(writer, consumer.extension_id[<int>EXT_ABS_SEND_TIME], value, 3)
+    if consumer.extension_id[<int>EXT_TRANSPORT_CC]:
+        write_u16(value, consumer.transport.next_transport_seq)
+        consumer.transport.next_transport_seq += 1
+        extension_writer_add(writer, consumer.extension_id[<int>EXT_TRANSPORT_CC], value, 2)
+
+
+cdef void forward_prepare(Consumer *consumer) noexcept nogil:
+    cdef uint8_t packet[64]
+    cdef uint8_t value[4]
+    cdef ExtensionWriter writer
+    cdef int send_time_id = consumer.extension_id[<int>EXT_ABS_SEND_TIME]
+    cdef int transport_seq_id = consumer.extension_id[<int>EXT_TRANSPORT_CC]
+    memset(packet, 0, sizeof(packet))
+    memset(value, 0, sizeof(value))
+    consumer.send_time_at = consumer.transport_seq_at = 0
+    extension_writer_init(&writer, packet, sizeof(packet), consumer.two_byte)
+    if consumer.extension_id[<int>EXT_MID] and consumer.mid_size:
+        extension_writer_add(&writer, consumer.extension_id[<int>EXT_MID], consumer.mid, consumer.mid_size)
+    if send_time_id and extension_writer_add(&writer, send_time_id, value, 3):
+        consumer.send_time_at = <uint8_t>(writer.position - 3)
+    if transport_seq_id and extension_writer_add(&writer, transport_seq_id, value, 2):
+        consumer.transport_seq_at = <uint8_t>(writer.position - 2)
+    consumer.extension_end = <uint8_t>writer.position
+    memcpy(consumer.extensions, packet + 12, sizeof(consumer.extensions))
+
+
 cdef void emit_padding(Plane *plane, Consumer *consumer, const Passage *passage, const SendRun *run,
                        int64_t now_us) noexcept nogil:
     # A place was kept for a packet that turned out to be of a layer we do not send. Fill it, or the viewer would ask
     # for it again and again.
     cdef Passage empty
-    cdef uint8_t *out = egress_reserve(plane, HEADROOM)
-    cdef int size
-    if out == NULL:
-        return
+    cdef Draft *draft = egress_draft(plane, consumer.transport)
     empty.extension_count = 0
     empty.wide = False
-    rtp_write_header(out, 12, False, consumer.payload_type, <uint16_t>(passage.seq + run.seq_offset),
+    rtp_write_header(draft.header, HEADER_MAX, False, consumer.payload_type, <uint16_t>(passage.seq + run.seq_offset),
                      passage.view.timestamp + run.timestamp_offset, consumer.ssrc)
-    size = 12 + write_extensions(out, consumer, &empty, now_us)
-    out[0] |= 0x20
-    out[size] = PADDING_SIZE
-    egress_rtp(plane, consumer.transport, size + PADDING_SIZE)
+    draft.header_size = 12 + write_extensions(draft.header, consumer, &empty, now_us)
+    draft.header[0] |= 0x20
+    draft.front[0] = PADDING_SIZE
+    draft.front_size = PADDING_SIZE
+    draft.payload = draft.front
+    draft.payload_size = 0
+    draft.paddable = False
 
 
 cdef bint forward_again(Plane *plane, Consumer *consumer, const SendRun *run, const CachedPacket *packet,

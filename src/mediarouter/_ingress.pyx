@@ -77,7 +77,7 @@ from mediarouter._rtp cimport (
 )
 from mediarouter._srtp cimport srtp_context_unprotect, srtp_context_unprotect_rtcp
 from mediarouter._stun cimport StunMessage, stun_parse, stun_peek_ufrag
-from mediarouter._timers cimport timer_arm
+from mediarouter._timers cimport timer_arm_coarsely
 from mediarouter.congestion._twcc cimport twcc_record_packet
 
 cdef enum:
@@ -180,7 +180,7 @@ cdef void note_consent(Plane *plane, Transport *transport, int outcome, int64_t 
     event_put(&plane.events, EVENT_ICE_SELECTED, transport.handle, 0, 0,
               <const uint8_t *>&transport.ice.pairs[transport.ice.selected].remote, sizeof(Address))
     if not transport.consent_timer.armed:
-        timer_arm(plane.timers, &transport.consent_timer, now_us + CONSENT_INTERVAL_US)
+        timer_arm_coarsely(plane.timers, &transport.consent_timer, now_us + CONSENT_INTERVAL_US)
     if back and transport.outbound != NULL:
         reports_begin(plane, transport, now_us)
 

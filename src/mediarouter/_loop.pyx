@@ -4,7 +4,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from mediarouter._address cimport Address
 from mediarouter._drop cimport DROP_TOO_LARGE
-from mediarouter._egress cimport egress_seal, outbox_clear, outbox_detach, outbox_init, outbox_release
+from mediarouter._egress cimport outbox_clear, outbox_detach, outbox_init, outbox_release
 from mediarouter._ice cimport ice_remove_address
 from mediarouter._ingress cimport ingress_handle
 from mediarouter._lookup cimport address_table_find
@@ -219,7 +219,6 @@ cdef void loop_lock(Loop *loop) noexcept nogil:
 
 
 cdef void loop_unlock(Loop *loop) noexcept nogil:
-    egress_seal(&loop.plane)
     pthread_mutex_unlock(&loop.mutex)
     if loop.threaded:
         loop_wake(loop)
@@ -271,7 +270,6 @@ cdef void finish_turn(Loop *loop) noexcept nogil:
     cdef Outbox *full = loop.plane.outbox
     cdef uint64_t one = 1
     cdef bint tell = loop.plane.events.used > 0 and not loop.event_told
-    egress_seal(&loop.plane)
     outbox_detach(full)
     loop.plane.outbox = &loop.boxes[1] if full == &loop.boxes[0] else &loop.boxes[0]
     loop.event_told = loop.event_told or tell
@@ -297,17 +295,19 @@ cdef void send_all(Loop *loop, const Outbox *outbox) noexcept nogil:
     udp_send(loop.sockets, loop.send, outbox, &loop.udp)
     if loop.tcp.count == 0:
         return
-    for i in range(outbox.head_count):
-        at = outbox.heads[i]
+    for i in range(outbox.destination_count):
+        if outbox.destinations[i].remote.connection == 0:
+            continue
+        at = outbox.destinations[i].first
         while at >= 0:
             packet = &outbox.packets[at]
-            if packet.remote.connection and packet.size:
-                send_framed(loop, packet, outbox.arena + packet.offset)
+            send_framed(loop, &outbox.destinations[i].remote, packet, outbox.arena + packet.offset)
             at = packet.next
 
 
-cdef void send_framed(Loop *loop, const OutPacket *packet, const uint8_t *data) noexcept nogil:
-    cdef TcpConnection *connection = tcp_find(&loop.tcp, &packet.remote)
+cdef void send_framed(Loop *loop, const Address *remote, const OutPacket *packet,
+                      const uint8_t *data) noexcept nogil:
+    cdef TcpConnection *connection = tcp_find(&loop.tcp, remote)
     cdef bint waiting = False
     if connection == NULL:
         return

@@ -21,6 +21,10 @@ cdef enum:
     DROPS_MAX = 64
     DATAGRAM_MAX = 1600            # a larger RTP packet is not taken
     GATHERED_MAX = 32              # packets of a frame that wait for each other
+    HEADER_MAX = 400               # bytes of an RTP header with its extensions
+    FRONT_MAX = 34                 # an original sequence number, and a payload's begin rewritten
+    DRAFTS_MAX = 64                # packets for one receiver that are encrypted together
+    BLOCK_SIZE = 1600              # bytes of a slab block
 
 cdef enum TimerKind:
     TIMER_REPORTS = 1              # of a Transport: SR, RR, SDES
@@ -96,7 +100,6 @@ cdef struct Consumer:
     uint32_t handle
     Transport *transport
     Producer *producer             # NULL: it is closed
-    SendStream stream
     LayerSelector layers
     SentReport reports[2]
     int64_t rtt_us                 # 0: not known yet
@@ -117,11 +120,16 @@ cdef struct Consumer:
     uint8_t mid[16]
     uint8_t mid_size
     uint8_t extension_id[18]       # by ExtensionKind; 0: not negotiated
+    uint8_t send_time_at           # where in a packet these values go, 0: nowhere; see `forward_prepare`
+    uint8_t transport_seq_at
+    uint8_t extension_end          # where the elements that go through begin
+    uint8_t extensions[32]         # the block as it begins in each packet: its header, and our own elements
     bint two_byte                  # an extension id is above 14
     bint mixed                     # extmap-allow-mixed: elements above 16 bytes may be sent
     bint paused
     bint told_sender_report        # one went out since the last switch
     int fir_seq                    # of the last FIR taken, -1 none
+    SendStream stream              # last: what it remembers of resends is seldom looked at
 
 cdef struct Transport:
     uint32_t handle
@@ -158,12 +166,24 @@ cdef struct Transport:
     int32_t first_out              # of this batch, index into the outbox, -1 none
     int32_t last_out
 
+cdef struct Draft:                 # an RTP packet before encryption, for one receiver
+    uint8_t *payload               # in clear; where `paddable`, PAD_MAX bytes of room are behind it
+    int payload_size
+    int header_size
+    int front_size                 # bytes that come between header and payload, encrypted as well; mostly none
+    bint paddable
+    uint8_t front[34]              # FRONT_MAX
+    uint8_t header[400]            # HEADER_MAX
+
 cdef struct OutPacket:
-    Address remote
     uint32_t offset                # into the arena
-    uint16_t size                  # 0: it could not be encrypted
-    bint sealed                    # False: an RTP packet that is still to be padded and encrypted
-    int32_t next                   # of the same transport, -1 last
+    int32_t next                   # to the same destination, -1 last
+    uint16_t size
+
+cdef struct Destination:
+    Address remote
+    int32_t first                  # of its packets
+    Transport *owner               # NULL: none, or it is gone
 
 cdef struct Outbox:                # what shall be sent, in order, grouped by destination
     uint8_t *arena
@@ -171,14 +191,14 @@ cdef struct Outbox:                # what shall be sent, in order, grouped by de
     size_t used
     OutPacket *packets
     int count
-    int unsealed                   # how many of them
-    int capacity
-    int32_t *heads                 # first packet of each destination, in order of first use
-    Transport **owners             # of these; NULL: alone, or the transport is gone
-    int head_count
+    int capacity                   # of packets and of destinations
+    Destination *destinations      # in order of first use
+    int destination_count
 
 cdef struct Plane:
     Outbox *outbox
+    Draft *drafts                  # DRAFTS_MAX, of one receiver
+    int draft_count
     void (*flush)(void *context) noexcept nogil     # NULL: the outbox grows instead
     void *flush_context
     EventRing events

@@ -1,7 +1,7 @@
 """The data plane's tables: making and unmaking their rows; `_plane.pxd` shows them."""
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
-from libc.stdlib cimport calloc, free, realloc
+from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memset
 from mediarouter._cache cimport (
     packet_cache_clear,
@@ -30,7 +30,6 @@ from mediarouter.congestion._twcc cimport twcc_record_free, twcc_record_new
 cdef enum:
     SLOT_BITS = 20                 # a million of each kind
     SLOT_MASK = (1 << 20) - 1
-    BLOCK_SIZE = 1600              # bytes of a slab block
     CACHE_CAPACITY = 2048          # packets a video stream keeps, at most
     CACHE_AGE_US = 2000000
     EVENT_RING_SIZE = 1 << 20
@@ -43,10 +42,12 @@ cdef bint plane_init(Plane *plane) noexcept nogil:
     memset(plane, 0, sizeof(Plane))
     plane.pool = packet_pool_new(BLOCK_SIZE)
     plane.timers = timer_wheel_new()
+    plane.drafts = <Draft *>malloc(DRAFTS_MAX * sizeof(Draft))
     plane.key_frame_interval_us = KEY_FRAME_INTERVAL_US
     plane.consent_timeout_us = CONSENT_TIMEOUT_US
     plane.gather_us = GATHER_US
-    return event_ring_init(&plane.events, EVENT_RING_SIZE) and plane.pool != NULL and plane.timers != NULL
+    return event_ring_init(&plane.events, EVENT_RING_SIZE) and plane.pool != NULL and plane.timers != NULL \
+        and plane.drafts != NULL
 
 
 cdef void plane_release(Plane *plane) noexcept nogil:
@@ -61,6 +62,7 @@ cdef void plane_release(Plane *plane) noexcept nogil:
     event_ring_release(&plane.events)
     timer_wheel_free(plane.timers)
     packet_pool_free(plane.pool)
+    free(plane.drafts)
     memset(plane, 0, sizeof(Plane))
 
 
@@ -278,9 +280,9 @@ cdef void plane_remove_transport(Plane *plane, Transport *transport) noexcept no
     while transport.producer_count:
         plane_remove_producer(plane, transport.producers[transport.producer_count - 1])
     if plane.outbox != NULL:
-        for i in range(plane.outbox.head_count):
-            if plane.outbox.owners[i] == transport:
-                plane.outbox.owners[i] = NULL
+        for i in range(plane.outbox.destination_count):
+            if plane.outbox.destinations[i].owner == transport:
+                plane.outbox.destinations[i].owner = NULL
     for i in range(transport.ice.pair_count):
         plane_forget_address(plane, transport, &transport.ice.pairs[i].remote)
     timer_cancel(plane.timers, &transport.reports_timer)

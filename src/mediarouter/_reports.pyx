@@ -37,7 +37,7 @@ from mediarouter._rtcp cimport (
     rtcp_write_sr,
 )
 from mediarouter._send_stream cimport newest_run
-from mediarouter._timers cimport Timer, timer_arm, timer_cancel, timer_poll
+from mediarouter._timers cimport Timer, timer_arm, timer_arm_coarsely, timer_cancel, timer_poll
 from mediarouter.congestion._twcc cimport twcc_record_deadline_us, twcc_record_write
 
 cdef enum:
@@ -76,7 +76,7 @@ cdef void reports_run_timers(Plane *plane, int64_t now_us) noexcept nogil:
 cdef void reports_begin(Plane *plane, Transport *transport, int64_t now_us) noexcept nogil:
     cdef int i
     if not transport.reports_timer.armed:
-        timer_arm(plane.timers, &transport.reports_timer, now_us + FIRST_REPORT_US)
+        timer_arm_coarsely(plane.timers, &transport.reports_timer, now_us + FIRST_REPORT_US)
     for i in range(transport.consumer_count):
         consumer_retarget(plane, transport.consumers[i], now_us)
 
@@ -92,7 +92,7 @@ cdef void reports_saw_packet(Plane *plane, Encoding *encoding, int64_t now_us) n
     for i in range(producer.consumer_count):
         consumer_retarget(plane, producer.consumers[i], now_us)
     if not producer.liveness_timer.armed:
-        timer_arm(plane.timers, &producer.liveness_timer, now_us + LIVENESS_INTERVAL_US)
+        timer_arm_coarsely(plane.timers, &producer.liveness_timer, now_us + LIVENESS_INTERVAL_US)
 
 
 cdef void check_liveness(Plane *plane, Producer *producer, int64_t now_us) noexcept nogil:
@@ -101,7 +101,7 @@ cdef void check_liveness(Plane *plane, Producer *producer, int64_t now_us) noexc
     cdef int64_t newest_us = 0
     cdef Encoding *encoding
     cdef int i
-    timer_arm(plane.timers, &producer.liveness_timer, now_us + LIVENESS_INTERVAL_US)
+    timer_arm_coarsely(plane.timers, &producer.liveness_timer, now_us + LIVENESS_INTERVAL_US)
     for i in range(producer.encoding_count):
         encoding = &producer.encodings[i]
         if encoding.stream.newest_arrival_us > newest_us:
@@ -128,7 +128,7 @@ cdef void measure_bitrate(Encoding *encoding, int64_t now_us) noexcept nogil:
 
 
 cdef void check_consent(Plane *plane, Transport *transport, int64_t now_us) noexcept nogil:
-    timer_arm(plane.timers, &transport.consent_timer, now_us + CONSENT_INTERVAL_US)
+    timer_arm_coarsely(plane.timers, &transport.consent_timer, now_us + CONSENT_INTERVAL_US)
     if transport.consent and not ice_has_consent(&transport.ice, now_us):
         transport.consent = False
         event_put(&plane.events, EVENT_CONSENT_LOST, transport.handle, 0, 0, NULL, 0)
@@ -183,7 +183,7 @@ cdef void send_twcc(Plane *plane, Transport *transport, int64_t now_us) noexcept
 
 cdef void send_reports(Plane *plane, Transport *transport, int64_t now_us) noexcept nogil:
     cdef int i
-    timer_arm(plane.timers, &transport.reports_timer, now_us + REPORTS_INTERVAL_US)
+    timer_arm_coarsely(plane.timers, &transport.reports_timer, now_us + REPORTS_INTERVAL_US)
     if not egress_ready(transport):
         return
     send_receiver_report(plane, transport, now_us)

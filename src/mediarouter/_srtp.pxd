@@ -20,8 +20,12 @@ cdef int srtp_context_protect_rtcp_to(SrtpContext *context, uint8_t *out, const 
                                       int size) noexcept nogil
 # Forget an SSRC's index and replay window; an unknown one is no error
 cdef void srtp_context_remove_ssrc(SrtpContext *context, uint32_t ssrc) noexcept nogil
-# One payload under many keys: each item's header is written, the payload goes behind it and all is protected. Runs of
+# Many packets, each under its own context: headers are written, payloads go behind them and all is protected. Runs of
 # items with one profile are fastest. Each item's size is its result.
+cdef void srtp_protect_many(SrtpFanoutItem *items, int count) noexcept nogil
+# Bytes by which a protected RTP packet is longer, at most
+cdef int srtp_context_growth(const SrtpContext *context) noexcept nogil
+# The same with one payload for all of them
 cdef void srtp_fanout_protect(SrtpFanoutItem *items, int count, const uint8_t *payload, int size) noexcept nogil
 
 cdef class SrtpSession:

@@ -32,6 +32,7 @@ __all__ = ["RTCP_LIFETIME", "RTP_LIFETIME", "SrtpError", "SrtpSession"]
 
 cdef enum:
     PACKET_MAX = 65535
+    EMPTY_BLOCK = 4                # bytes of an extension block that cryptex adds where there was none
 
 RTP_LIFETIME = 1 << 48             # packets under one master key (RFC 3711 section 9.2)
 RTCP_LIFETIME = 1 << 31
@@ -49,6 +50,7 @@ cdef SrtpContext *srtp_context_with(const SrtpBackend *which, const SrtpPolicy *
     context.rtp_left = <uint64_t>1 << 48
     context.rtcp_left = <uint64_t>1 << 31
     context.gcm = policy.gcm
+    context.cryptex = policy.cryptex
     context.tag_size = policy.tag_size
     context.rtcp_tag_size = policy.rtcp_tag_size
     return context
@@ -155,7 +157,18 @@ cdef void srtp_context_remove_ssrc(SrtpContext *context, uint32_t ssrc) noexcept
     context.backend.remove(context.session, ssrc)
 
 
+cdef int srtp_context_growth(const SrtpContext *context) noexcept nogil:
+    return context.tag_size + context.mki_size + (EMPTY_BLOCK if context.cryptex else 0)
+
+
 cdef void srtp_fanout_protect(SrtpFanoutItem *items, int count, const uint8_t *payload, int size) noexcept nogil:
+    cdef int i
+    for i in range(count):
+        items[i].payload, items[i].payload_size = payload, size
+    srtp_protect_many(items, count)
+
+
+cdef void srtp_protect_many(SrtpFanoutItem *items, int count) noexcept nogil:
     cdef const SrtpBackend *which
     cdef SrtpContext *context
     cdef int i, first = 0
@@ -164,7 +177,7 @@ cdef void srtp_fanout_protect(SrtpFanoutItem *items, int count, const uint8_t *p
         i = first
         while i < count and items[i].context.backend == which and items[i].context.rtp_left > 0:
             i += 1
-        which.fanout(items + first, i - first, payload, size)
+        which.protect_many(items + first, i - first)
         for first in range(first, i):
             context = items[first].context
             if items[first].size >= 0:

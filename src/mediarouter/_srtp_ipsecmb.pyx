@@ -507,16 +507,17 @@ cdef int count(const void *session) noexcept nogil:
     return <int>(<const Session *>session).streams.count
 
 
-cdef int place(SrtpFanoutItem *item, Pending *packet, const uint8_t *payload, int size) noexcept nogil:
+cdef int place(SrtpFanoutItem *item, Pending *packet) noexcept nogil:
     # 0, or what is the item's end already: a Drop code or a finished packet's size
     packet.session = <Session *>item.context.session
     packet.out, packet.header_size = item.out, item.header_size
-    packet.payload, packet.size = payload, size
+    packet.payload, packet.size = item.payload, item.payload_size
     if header_size(item.out, item.header_size) != item.header_size:
         return DROP_SRTP_FAILED
     if packet.session.policy.cryptex and cryptex_wanted(item.out):
-        memcpy(item.out + item.header_size, payload, size)
-        return protect_cryptex(packet.session, item.out, item.header_size + size)
+        if item.payload != item.out + item.header_size:
+            memcpy(item.out + item.header_size, item.payload, item.payload_size)
+        return protect_cryptex(packet.session, item.out, item.header_size + item.payload_size)
     return begin(packet)
 
 
@@ -529,14 +530,14 @@ cdef void finish(SrtpFanoutItem **items, Pending *packets, int n) noexcept nogil
             items[i].size = packets[i].header_size + packets[i].size + packets[i].session.policy.tag_size
 
 
-cdef void fanout(SrtpFanoutItem *items, int n, const uint8_t *payload, int size) noexcept nogil:
+cdef void protect_many(SrtpFanoutItem *items, int n) noexcept nogil:
     # GCM one by one; counter mode gathered into bursts of one size of key
     cdef Pending waiting[BURST]
     cdef SrtpFanoutItem *owners[BURST]
     cdef Pending packet
     cdef int i, gathered = 0
     for i in range(n):
-        items[i].size = place(&items[i], &packet, payload, size)
+        items[i].size = place(&items[i], &packet)
         if items[i].size != 0:
             continue
         if packet.session.policy.gcm:
@@ -560,7 +561,8 @@ table.cryptex = True
 table.create, table.free = create, release
 table.protect, table.unprotect = protect, unprotect
 table.protect_rtcp, table.unprotect_rtcp = protect_rtcp, unprotect_rtcp
-table.remove, table.set_roc, table.roc, table.count, table.fanout = remove, set_roc, get_roc, count, fanout
+table.remove, table.set_roc, table.roc, table.count, table.protect_many = remove, set_roc, get_roc, count, \
+    protect_many
 
 
 def with_session_keys(int profile, bytes key, bytes salt, bytes packet, int rtcp_index):

@@ -305,14 +305,16 @@ cdef int count(const void *session) noexcept nogil:
     return <int>(<const LibsrtpSession *>session).known.count
 
 
-cdef void fanout(SrtpFanoutItem *items, int n, const uint8_t *payload, int size) noexcept nogil:
+cdef void protect_many(SrtpFanoutItem *items, int n) noexcept nogil:
     # libsrtp works in place: each destination gets its copy first
     cdef SrtpFanoutItem *item
     cdef int i
     for i in range(n):
         item = &items[i]
-        memcpy(item.out + item.header_size, payload, size)
-        item.size = process(<LibsrtpSession *>item.context.session, lib_protect, item.out, item.header_size + size, 8)
+        if item.payload != item.out + item.header_size:
+            memcpy(item.out + item.header_size, item.payload, item.payload_size)
+        item.size = process(<LibsrtpSession *>item.context.session, lib_protect, item.out,
+                            item.header_size + item.payload_size, 8)
 
 
 def measure(bytes packet, int count, int profile, bytes key, int rounds):
@@ -347,7 +349,8 @@ table.cryptex = False
 table.create, table.free = create, release
 table.protect, table.unprotect = protect, unprotect
 table.protect_rtcp, table.unprotect_rtcp = protect_rtcp, unprotect_rtcp
-table.remove, table.set_roc, table.roc, table.count, table.fanout = remove, set_roc, get_roc, count, fanout
+table.remove, table.set_roc, table.roc, table.count, table.protect_many = remove, set_roc, get_roc, count, \
+    protect_many
 
 
 cdef const SrtpBackend *libsrtp_backend() noexcept nogil:

@@ -47,6 +47,7 @@ cdef struct SrtpContext:           # one direction of one peer
     int tag_size
     int rtcp_tag_size
     bint gcm
+    bint cryptex
     int mki_size                   # bytes of the master key identifier behind each packet, 0: none
     uint8_t mki[120]
 
@@ -54,6 +55,8 @@ cdef struct SrtpFanoutItem:
     SrtpContext *context
     uint8_t *out                   # the RTP header is there already; room for payload and SRTP_MAX_TRAILER behind it
     int header_size                # bytes: fixed header, CSRCs, extension block
+    const uint8_t *payload         # in clear: behind the header, or elsewhere altogether
+    int payload_size
     int size                       # out: the packet's new size, or a Drop code
 
 cdef struct SrtpBackend:
@@ -71,4 +74,4 @@ cdef struct SrtpBackend:
     bint (*set_roc)(void *session, uint32_t ssrc, uint32_t roc) noexcept nogil
     int64_t (*roc)(void *session, uint32_t ssrc) noexcept nogil    # -1: unknown SSRC
     int (*count)(const void *session) noexcept nogil               # SSRCs remembered
-    void (*fanout)(SrtpFanoutItem *items, int count, const uint8_t *payload, int size) noexcept nogil
+    void (*protect_many)(SrtpFanoutItem *items, int count) noexcept nogil

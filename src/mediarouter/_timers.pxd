@@ -17,6 +17,8 @@ cdef void timer_wheel_free(TimerWheel *wheel) noexcept nogil
 cdef void timer_init(Timer *timer, int kind, void *owner) noexcept nogil
 # Arm or re-arm. A deadline in the past is due at once.
 cdef void timer_arm(TimerWheel *wheel, Timer *timer, int64_t deadline_us) noexcept nogil
+# For what may be up to 66 ms late: deadlines are rounded up, so that one waking serves many timers
+cdef void timer_arm_coarsely(TimerWheel *wheel, Timer *timer, int64_t deadline_us) noexcept nogil
 cdef void timer_cancel(TimerWheel *wheel, Timer *timer) noexcept nogil
 # One timer that is due, disarmed; NULL: none. `now_us` must not go back.
 cdef Timer *timer_poll(TimerWheel *wheel, int64_t now_us) noexcept nogil

@@ -11,6 +11,7 @@ cdef extern from *:
 cdef enum:
     SLOT_SHIFT = 10                # a slot is 1,024 us
     SLOTS = 4096                   # a turn is 4.19 s
+    COARSE_US = 65536
     WORDS = 64
 
 
@@ -54,6 +55,10 @@ cdef void timer_arm(TimerWheel *wheel, Timer *timer, int64_t deadline_us) noexce
     wheel.occupied[slot >> 6] |= <uint64_t>1 << (slot & 63)
     timer.armed = True
     wheel.armed += 1
+
+
+cdef void timer_arm_coarsely(TimerWheel *wheel, Timer *timer, int64_t deadline_us) noexcept nogil:
+    timer_arm(wheel, timer, (deadline_us + COARSE_US - 1) & ~<int64_t>(COARSE_US - 1))
 
 
 cdef void timer_cancel(TimerWheel *wheel, Timer *timer) noexcept nogil:
@@ -142,6 +147,10 @@ cdef class TimerWheelFace:
     def arm(self, int number, int64_t deadline_us):
         """Arm or re-arm timer 0..63."""
         timer_arm(self.wheel, &self.timers[number & 63], deadline_us)
+
+    def arm_coarsely(self, int number, int64_t deadline_us):
+        """Arm timer 0..63 for a deadline that it shares with others."""
+        timer_arm_coarsely(self.wheel, &self.timers[number & 63], deadline_us)
 
     def cancel(self, int number):
         """Disarm it; one that is not armed is no error."""

@@ -6,10 +6,10 @@ goes on with one message a packet.
 """
 
 from libc.errno cimport EAGAIN, EINVAL, EIO, ENOBUFS, errno
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
-from mediarouter._address cimport Address, address_equal
+from mediarouter._address cimport Address
 from mediarouter._messages cimport (
     CMSG_DATA,
     CMSG_FIRSTHDR,
@@ -56,8 +56,8 @@ cdef struct SendBatch:
     mmsghdr messages[256]
     int packets[256]               # how many each message holds
     iovec pieces[2048]
+    uint16_t sizes[256]            # bytes of each of them, but for the last
     uint8_t controls[256][64]
-    Address names[256]
 
 
 cdef RecvBatch *recv_batch_new() noexcept nogil:
@@ -148,58 +148,62 @@ cdef void udp_send(UdpSocket *sockets, SendBatch *batch, const Outbox *outbox, U
     cdef int socket_index = -1
     cdef int i
     cdef int32_t at
-    cdef const OutPacket *packet
-    for i in range(outbox.head_count):
-        at = outbox.heads[i]
+    cdef const Address *remote
+    for i in range(outbox.destination_count):
+        remote = &outbox.destinations[i].remote
+        if remote.connection:
+            continue
+        at = outbox.destinations[i].first
         while at >= 0:
-            packet = &outbox.packets[at]
-            if packet.remote.connection or packet.size == 0:
-                at = packet.next
-                continue
-            if (packet.remote.socket_index != socket_index or messages == SEND_BATCH
+            if (remote.socket_index != socket_index or messages == SEND_BATCH
                     or pieces + SEGMENTS_MAX > PIECES_MAX):
                 flush(sockets, socket_index, batch, messages, counters)
                 messages = 0
                 pieces = 0
-                socket_index = packet.remote.socket_index
-            at = add_message(batch, messages, &batch.pieces[pieces], outbox, at, sockets[socket_index].gso)
-            pieces += batch.packets[messages]
+                socket_index = remote.socket_index
+            at = add_message(batch, messages, &batch.pieces[pieces], outbox, remote, at, sockets[socket_index].gso)
+            pieces += <int>batch.messages[messages].msg_hdr.msg_iovlen
             messages += 1
     flush(sockets, socket_index, batch, messages, counters)
 
 
-cdef int32_t add_message(SendBatch *batch, int index, iovec *pieces, const Outbox *outbox, int32_t at,
-                         bint gso) noexcept nogil:
+cdef int32_t add_message(SendBatch *batch, int index, iovec *pieces, const Outbox *outbox, const Address *remote,
+                         int32_t at, bint gso) noexcept nogil:
     # one message of the packet at `at` and what can follow it; the next packet of the chain
-    cdef const OutPacket *first = &outbox.packets[at]
-    cdef const OutPacket *packet = first
+    cdef const OutPacket *packet = &outbox.packets[at]
     cdef msghdr *header = &batch.messages[index].msg_hdr
+    cdef uint16_t size = packet.size
+    cdef uint8_t *data
     cdef int count = 0
+    cdef int piece = -1
     cdef int total = 0
-    cdef int32_t following = at
     while True:
-        pieces[count].iov_base = outbox.arena + packet.offset
-        pieces[count].iov_len = packet.size
+        data = outbox.arena + packet.offset
+        if piece >= 0 and <uint8_t *>pieces[piece].iov_base + pieces[piece].iov_len == data:
+            pieces[piece].iov_len += packet.size
+        else:
+            piece += 1
+            pieces[piece].iov_base = data
+            pieces[piece].iov_len = packet.size
         total += packet.size
         count += 1
-        following = packet.next
-        if not gso or following < 0 or packet.size != first.size or count == SEGMENTS_MAX:
+        at = packet.next
+        if not gso or at < 0 or packet.size != size or count == SEGMENTS_MAX:
             break
-        packet = &outbox.packets[following]
-        if (packet.size > first.size or total + packet.size > SEGMENT_BYTES_MAX
-                or not address_equal(&packet.remote, &first.remote)):
+        packet = &outbox.packets[at]
+        if packet.size > size or total + packet.size > SEGMENT_BYTES_MAX:
             break
-    batch.names[index] = first.remote
     batch.packets[index] = count
-    header.msg_name = batch.names[index].sockaddr
-    header.msg_namelen = first.remote.sockaddr_size
+    batch.sizes[index] = size
+    header.msg_name = <void *>remote.sockaddr
+    header.msg_namelen = remote.sockaddr_size
     header.msg_iov = pieces
-    header.msg_iovlen = count
+    header.msg_iovlen = piece + 1
     header.msg_control = NULL
     header.msg_controllen = 0
     if count > 1:
-        cut_message(header, batch.controls[index], first.size)
-    return following
+        cut_message(header, batch.controls[index], size)
+    return at
 
 
 cdef void flush(UdpSocket *sockets, int socket_index, SendBatch *batch, int count,
@@ -227,19 +231,27 @@ cdef void flush(UdpSocket *sockets, int socket_index, SendBatch *batch, int coun
 
 
 cdef void send_singly(UdpSocket *udp, SendBatch *batch, int index, UdpCounters *counters) noexcept nogil:
+    # the packets of a message that the kernel will not cut
+    cdef const msghdr *whole = &batch.messages[index].msg_hdr
     cdef mmsghdr message
-    cdef int i
-    for i in range(batch.packets[index]):
-        memset(&message, 0, sizeof(message))
-        message.msg_hdr.msg_name = batch.messages[index].msg_hdr.msg_name
-        message.msg_hdr.msg_namelen = batch.messages[index].msg_hdr.msg_namelen
-        message.msg_hdr.msg_iov = &batch.messages[index].msg_hdr.msg_iov[i]
-        message.msg_hdr.msg_iovlen = 1
-        counters.send_calls += 1
-        if sendmmsg(udp.fd, &message, 1, MSG_DONTWAIT) == 1:
-            counters.sent += 1
-            counters.send_messages += 1
-        elif errno == EAGAIN or errno == ENOBUFS:
-            counters.blocked += 1
-        else:
-            counters.failed += 1
+    cdef iovec piece
+    cdef size_t k, at
+    for k in range(whole.msg_iovlen):
+        at = 0
+        while at < whole.msg_iov[k].iov_len:
+            piece.iov_base = <uint8_t *>whole.msg_iov[k].iov_base + at
+            piece.iov_len = min(whole.msg_iov[k].iov_len - at, <size_t>batch.sizes[index])
+            at += piece.iov_len
+            memset(&message, 0, sizeof(message))
+            message.msg_hdr.msg_name = whole.msg_name
+            message.msg_hdr.msg_namelen = whole.msg_namelen
+            message.msg_hdr.msg_iov = &piece
+            message.msg_hdr.msg_iovlen = 1
+            counters.send_calls += 1
+            if sendmmsg(udp.fd, &message, 1, MSG_DONTWAIT) == 1:
+                counters.sent += 1
+                counters.send_messages += 1
+            elif errno == EAGAIN or errno == ENOBUFS:
+                counters.blocked += 1
+            else:
+                counters.failed += 1
