@@ -153,6 +153,17 @@ cdef class Engine:
             self.loop.plane.gather_us = gather_us
             loop_unlock(self.loop)
 
+    def set_rest(self, int64_t rest_us):
+        """How long the thread sleeps when little came and more is about to come, so that it is woken less often; what
+        comes meanwhile is that much later at most. 0: it never does.
+
+        Raises:
+            ValueError: below 0, or above 1,000.
+        """
+        if not 0 <= rest_us <= 1000:
+            raise ValueError(f"the thread can rest for 0 to 1,000 us, not {rest_us}")
+        self.loop.rest_us = rest_us
+
     # ---- sans-IO
 
     def handle_batch(self, datagrams, int64_t now_us):
@@ -589,6 +600,7 @@ cdef class Engine:
         totals["tcp_frames_broken"] = self.loop.tcp.broken
         totals["slab_bytes"] = packet_pool_bytes(plane.pool)
         totals["turns"] = self.loop.turns
+        totals["rests"] = self.loop.rests
         return totals
 
     def latency(self):

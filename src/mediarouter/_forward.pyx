@@ -53,6 +53,7 @@ from mediarouter._send_stream cimport (
     send_stream_skip,
     send_stream_switch,
 )
+from mediarouter._srtp cimport SrtpContext
 from mediarouter._timers cimport timer_arm
 from mediarouter.codecs._codec cimport CODEC_OPAQUE, PayloadInfo, PayloadPatch
 
@@ -61,6 +62,8 @@ cdef extern from *:
 
 cdef enum:
     CACHE_LINE = 64
+    TRANSPORT_HEAD = 192           # bytes of a transport that every packet needs
+    KEY_HEAD = 512                 # of a session's keys; the rest comes in order, and the processor foresees that
     TIMELINE_TOLERANCE_S = 2       # a timestamp further from the clock's estimate is not believed
     REPORT_AFTER_SWITCH_US = 50000  # a viewer needs the new line of timestamps soon, or lips part from voice
     PADDING_SIZE = 1               # of a packet that only fills a place
@@ -99,8 +102,7 @@ cdef void forward(Plane *plane, const Passage *passages, int count, int64_t now_
         return
     producer = passages[0].encoding.producer
     for i in range(producer.consumer_count):
-        if i + 1 < producer.consumer_count:
-            look_ahead(producer.consumers[i + 1])
+        look_ahead(producer, i)
         for k in range(count):
             if offer(plane, producer.consumers[i], &passages[k], now_us):
                 break              # it caught up with all that came
@@ -108,13 +110,29 @@ cdef void forward(Plane *plane, const Passage *passages, int count, int64_t now_
         egress_relieve(plane)
 
 
-cdef inline void look_ahead(const Consumer *consumer) noexcept nogil:
-    # the next receiver's rows are somewhere in memory: let them come while this one's packets are made
-    cdef const uint8_t *line = <const uint8_t *>consumer
-    while line < <const uint8_t *>&consumer.stream.resends[0]:
-        prefetch(line)
-        line += CACHE_LINE
-    prefetch(consumer.transport)
+cdef inline void look_ahead(const Producer *producer, int at) noexcept nogil:
+    # The rows of receivers are anywhere in memory. Let those of the next ones come while this one's packets are made:
+    # each step follows a pointer that the step before it has brought.
+    cdef const Consumer *consumer
+    if at + 3 < producer.consumer_count:
+        consumer = producer.consumers[at + 3]
+        fetch(consumer, <const uint8_t *>&consumer.stream.resends[0] - <const uint8_t *>consumer)
+    if at + 2 < producer.consumer_count:
+        consumer = producer.consumers[at + 2]
+        fetch(consumer.transport, TRANSPORT_HEAD)
+        fetch(consumer.stream.runs, CACHE_LINE)
+    if at + 1 < producer.consumer_count:
+        consumer = producer.consumers[at + 1]
+        if consumer.transport.outbound != NULL:
+            fetch(consumer.transport.outbound, sizeof(SrtpContext))
+            fetch(consumer.transport.outbound.session, KEY_HEAD)
+
+
+cdef inline void fetch(const void *memory, size_t size) noexcept nogil:
+    cdef size_t at = 0
+    while at < size:
+        prefetch(<const uint8_t *>memory + at)
+        at += CACHE_LINE
 
 
 # True: the consumer entered here, and was sent what came behind this packet too

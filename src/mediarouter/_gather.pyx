@@ -4,15 +4,16 @@ from libc.stdint cimport int64_t
 from mediarouter._cache cimport CachedPacket, packet_cache_find
 from mediarouter._drop cimport DROP_PRODUCER_PAUSED
 from mediarouter._forward cimport Passage, forward, passage_init
-from mediarouter._plane cimport GATHERED_MAX, Encoding, Plane, count_drop
+from mediarouter._plane cimport GATHERED_MAX, Encoding, Plane, count_drop, plane_forget_gathered
 from mediarouter._rtp cimport RtpView, rtp_parse
-from mediarouter._timers cimport timer_arm, timer_cancel
+from mediarouter._timers cimport timer_arm
 
 
 cdef void gather_packet(Plane *plane, Encoding *encoding, int64_t seq, bint wait, int64_t now_us) noexcept nogil:
     cdef int at = encoding.gathered_count
     if at == 0:
         encoding.gathered_at_us = now_us
+        plane.gathering += 1
     while at > 0 and encoding.gathered[at - 1] > seq:
         encoding.gathered[at] = encoding.gathered[at - 1]
         at -= 1
@@ -30,12 +31,13 @@ cdef void gather_flush(Plane *plane, Encoding *encoding, int64_t now_us) noexcep
     cdef const CachedPacket *packet
     cdef int i
     cdef int count = 0
+    cdef int waiting = encoding.gathered_count
     if encoding.gathered_count == 0:
         return
-    timer_cancel(plane.timers, &encoding.gather_timer)
+    plane_forget_gathered(plane, encoding)
     if now_us - encoding.gathered_at_us > plane.longest_gathered_us:
         plane.longest_gathered_us = now_us - encoding.gathered_at_us
-    for i in range(encoding.gathered_count):
+    for i in range(waiting):
         packet = packet_cache_find(encoding.cache, encoding.gathered[i], now_us)
         if packet == NULL or rtp_parse(&views[count], packet.data, packet.size) != 0:
             continue
@@ -44,5 +46,4 @@ cdef void gather_flush(Plane *plane, Encoding *encoding, int64_t now_us) noexcep
             continue
         passage_init(&passages[count], &views[count], encoding, packet.seq)
         count += 1
-    encoding.gathered_count = 0
     forward(plane, passages, count, now_us)

@@ -24,13 +24,13 @@ cdef struct IcePair:
     bint nominated                 # once, since the last restart
 
 cdef struct IceAgent:
+    int8_t selected                # index into pairs, -1 none
+    uint8_t pair_count
+    IcePair pairs[8]
     IceCredentials local
     IceCredentials previous        # of before a restart, valid until the new ones are first used
     uint8_t remote_ufrag[32]       # learnt by signalling; empty: any
     uint8_t remote_ufrag_size
-    IcePair pairs[8]
-    uint8_t pair_count
-    int8_t selected                # index into pairs, -1 none
     int64_t consent_until_us       # sending stops here, unless another check comes (RFC 7675)
     int64_t consent_timeout_us     # 30 s by default
     HmacSha1Key key                # made of the password beside it, whenever another one is needed

@@ -31,6 +31,10 @@ cdef struct Loop:
     uint64_t latency[24]           # batches by log2 of the microseconds from the kernel's arrival stamp to sent
     int64_t slowest_us             # the longest of them
     uint64_t turns
+    uint64_t rests
+    int64_t rest_us                # how long to sleep when more is about to come; 0: never
+    int64_t turn_us                # when the last turn began
+    int turn_datagrams             # that it took
     int64_t now_us                 # as last seen
     int epoll_fd
     int wake_fd                    # a command left something to do

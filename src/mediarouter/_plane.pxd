@@ -131,11 +131,17 @@ cdef struct Consumer:
     int fir_seq                    # of the last FIR taken, -1 none
     SendStream stream              # last: what it remembers of resends is seldom looked at
 
-cdef struct Transport:
+cdef struct Transport:             # what every packet sent needs comes first
     uint32_t handle
+    SrtpContext *outbound          # NULL: no keys yet
+    uint64_t bytes_sent
+    uint64_t packets_sent
+    int32_t first_out              # of this batch, index into the outbox, -1 none
+    int32_t last_out
+    uint16_t next_transport_seq
+    bint consent                   # sending is allowed
     IceAgent ice
     SrtpContext *inbound           # NULL: no keys yet
-    SrtpContext *outbound
     SsrcTable received             # by SSRC: Encoding
     SsrcTable sent                 # by SSRC: Consumer
     Producer **producers
@@ -152,19 +158,13 @@ cdef struct Transport:
     uint64_t twcc_received         # packets of ours its feedback names as arrived
     uint64_t twcc_lost
     uint64_t bytes_received
-    uint64_t bytes_sent
     uint64_t packets_received
-    uint64_t packets_sent
     uint32_t feedback_ssrc         # ours, in feedback and receiver reports
     uint32_t last_media_ssrc       # a stream of the peer, for feedback about all of them
-    uint16_t next_transport_seq
     uint8_t extension_kind[256]    # by id on the wire, of what the peer sends
     char cname[32]
     int cname_size
     bint dtls_wanted               # the control plane has asked for DTLS
-    bint consent                   # sending is allowed
-    int32_t first_out              # of this batch, index into the outbox, -1 none
-    int32_t last_out
 
 cdef struct Draft:                 # an RTP packet before encryption, for one receiver
     uint8_t *payload               # in clear; where `paddable`, PAD_MAX bytes of room are behind it
@@ -216,6 +216,7 @@ cdef struct Plane:
     uint64_t packets_in
     uint64_t packets_forwarded     # copies
     uint64_t padded                # packets that were made as long as their neighbours
+    int gathering                  # encodings of which packets wait
     int64_t gather_us              # how long a packet of a frame may wait for the rest of it; 0: not at all
     int64_t longest_gathered_us    # the longest one did
     int64_t key_frame_interval_us  # least time between two requests to one encoding
@@ -242,6 +243,8 @@ cdef Consumer *plane_add_consumer(Plane *plane, Transport *transport, Producer *
 cdef void plane_remove_transport(Plane *plane, Transport *transport) noexcept nogil
 cdef void plane_remove_producer(Plane *plane, Producer *producer) noexcept nogil
 cdef void plane_remove_consumer(Plane *plane, Consumer *consumer) noexcept nogil
+# What waits for the rest of its frame will not be forwarded, or is being forwarded now
+cdef void plane_forget_gathered(Plane *plane, Encoding *encoding) noexcept nogil
 # The numbers of an encoding jumped: nothing of before counts any more
 cdef void plane_forget_history(Plane *plane, Encoding *encoding) noexcept nogil
 # Its SSRC is known, or another than before

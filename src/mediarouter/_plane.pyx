@@ -263,7 +263,7 @@ cdef void plane_remove_producer(Plane *plane, Producer *producer) noexcept nogil
         forget_ssrc(transport, encoding.rtx_ssrc)
         timer_cancel(plane.timers, &encoding.nack_timer)
         timer_cancel(plane.timers, &encoding.key_frame_timer)
-        timer_cancel(plane.timers, &encoding.gather_timer)
+        plane_forget_gathered(plane, encoding)
         recv_stream_release(&encoding.stream)
         packet_cache_free(encoding.cache)
     timer_cancel(plane.timers, &producer.liveness_timer)
@@ -305,11 +305,17 @@ cdef void plane_forget_address(Plane *plane, Transport *transport, const Address
         address_table_remove(&plane.addresses, remote)
 
 
+cdef void plane_forget_gathered(Plane *plane, Encoding *encoding) noexcept nogil:
+    timer_cancel(plane.timers, &encoding.gather_timer)
+    if encoding.gathered_count:
+        encoding.gathered_count = 0
+        plane.gathering -= 1
+
+
 cdef void plane_forget_history(Plane *plane, Encoding *encoding) noexcept nogil:
     cdef Producer *producer = encoding.producer
     cdef int i
-    encoding.gathered_count = 0
-    timer_cancel(plane.timers, &encoding.gather_timer)
+    plane_forget_gathered(plane, encoding)
     if encoding.cache != NULL:
         packet_cache_clear(encoding.cache)
     for i in range(producer.consumer_count):

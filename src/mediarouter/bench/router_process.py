@@ -3,6 +3,7 @@
     {"do": "open", "dtls": {}, "ice": {}}                     -> {"ice": {}, "candidates": [], "dtls": {}}
     {"do": "produce", "transport": i, "kind": "", "rtp": {}}  -> {"producer": k}
     {"do": "consume", "transport": i, "producer": k, "capabilities": {}}
+    {"do": "tune", "gather_us": n, "rest_us": n}
     {"do": "figures"}                                         -> {"counters": {}, "cpu_ns": n, ...}
 """
 
@@ -60,6 +61,14 @@ class Served:
             self.producers[order["producer"]].id,
             rtp_capabilities=msgspec.convert(order["capabilities"], RtpCapabilities),
         )
+        return {}
+
+    async def tune(self, order: dict[str, Any]) -> dict[str, Any]:
+        """Set what trades waiting for processor time."""
+        if "gather_us" in order:
+            self.worker.engine.set_gather(order["gather_us"])
+        if "rest_us" in order:
+            self.worker.engine.set_rest(order["rest_us"])
         return {}
 
     async def figures(self, order: dict[str, Any]) -> dict[str, Any]:
