@@ -71,7 +71,7 @@ LAYERS = {
         "router",
         "transports",
     ],
-    4: ["_messages", "_udp", "_tcp", "_loop", "_engine", "net"],
+    4: ["_messages", "_backlog", "_udp_queues", "_udp", "_tcp", "_loop", "_engine", "net"],
     5: ["web", "cli", "bench", "testing", "inspect", "inspect_feedback", "inspect_output", "__init__"],
 }
 # Nouns command the engine, which lives above them; tests give them another one. The names alone are imported.
@@ -224,7 +224,7 @@ TESTED_BY = {
     "rtcp_rows": "test_rtcp_sources.py",
     "rtcp_xr_blocks": "test_rtcp_xr.py",
     "_messages": "test_loop.py",
-    "_udp": "test_loop.py",
+    "_udp_queues": "test_udp.py",
     "_tcp": "test_loop.py",
     "transports.base": "net/test_worker.py",
     "transports.webrtc": "net/test_worker.py",

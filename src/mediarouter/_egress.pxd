@@ -7,7 +7,7 @@
 # encrypts them one behind the other, payloads straight from where they lie, so that a run is one piece of memory.
 from libc.stdint cimport uint8_t, uint32_t
 from mediarouter._address cimport Address
-from mediarouter._plane cimport Draft, Outbox, Plane, Transport
+from mediarouter._plane cimport Draft, Outbox, Plane, SendClass, Transport
 
 cdef enum:
     PAD_MAX = 12                   # bytes
@@ -17,6 +17,8 @@ cdef void outbox_release(Outbox *outbox) noexcept nogil
 # Transports no longer point into this outbox; from here on it can be sent without the tables
 cdef void outbox_detach(Outbox *outbox) noexcept nogil
 cdef void outbox_clear(Outbox *outbox) noexcept nogil
+# What was written at the end of the arena is a packet; `follows`: to the same receiver as the one before
+cdef void outbox_add(Outbox *outbox, const Address *remote, int size, SendClass send_class, bint follows) noexcept nogil
 
 # Between two receivers: send what there is when it is enough. What was just written is then still in the processor's
 # cache when the kernel copies it, and that is worth more than a longer list of messages.

@@ -5,7 +5,18 @@ from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy, memset
 from mediarouter._address cimport Address
 from mediarouter._drop cimport DROP_SEND_BLOCKED
-from mediarouter._plane cimport DRAFTS_MAX, Destination, Draft, Outbox, OutPacket, Plane, Transport, count_drop
+from mediarouter._plane cimport (
+    DRAFTS_MAX,
+    SEND_CONTROL,
+    Destination,
+    Draft,
+    Outbox,
+    OutPacket,
+    Plane,
+    SendClass,
+    Transport,
+    count_drop,
+)
 from mediarouter._srtp cimport (
     SRTP_MAX_TRAILER,
     SrtpFanoutItem,
@@ -112,33 +123,50 @@ cdef inline size_t aligned(size_t size) noexcept nogil:
     return (size + ALIGNMENT - 1) & ~<size_t>(ALIGNMENT - 1)
 
 
-cdef inline void queue(Outbox *outbox, Transport *transport, const Address *remote, uint32_t offset,
-                       int size) noexcept nogil:
-    cdef int32_t index = outbox.count
-    cdef OutPacket *packet = &outbox.packets[index]
-    cdef Destination *destination
+cdef inline int32_t add_packet(Outbox *outbox, uint32_t offset, int size, SendClass send_class) noexcept nogil:
+    cdef OutPacket *packet = &outbox.packets[outbox.count]
     packet.offset = offset
     packet.size = <uint16_t>size
+    packet.send_class = <uint8_t>send_class
     packet.next = -1
     outbox.count += 1
-    if transport != NULL and transport.first_out >= 0:
-        outbox.packets[transport.last_out].next = index
-        transport.last_out = index
-        return
-    destination = &outbox.destinations[outbox.destination_count]
-    destination.owner = transport
+    return outbox.count - 1
+
+
+cdef inline void add_destination(Outbox *outbox, const Address *remote, int32_t first,
+                                 Transport *owner) noexcept nogil:
+    cdef Destination *destination = &outbox.destinations[outbox.destination_count]
     destination.remote = remote[0]
-    destination.first = index
+    destination.first = first
+    destination.owner = owner
     outbox.destination_count += 1
-    if transport != NULL:
+
+
+cdef void outbox_add(Outbox *outbox, const Address *remote, int size, SendClass send_class,
+                     bint follows) noexcept nogil:
+    cdef int32_t index = add_packet(outbox, <uint32_t>outbox.used, size, send_class)
+    outbox.used += aligned(size)
+    if follows:
+        outbox.packets[index - 1].next = index
+    else:
+        add_destination(outbox, remote, index, NULL)
+
+
+cdef inline void queue(Outbox *outbox, Transport *transport, const Address *remote, uint32_t offset, int size,
+                       SendClass send_class) noexcept nogil:
+    cdef int32_t index = add_packet(outbox, offset, size, send_class)
+    if transport.first_out >= 0:
+        outbox.packets[transport.last_out].next = index
+    else:
         transport.first_out = index
-        transport.last_out = index
+        add_destination(outbox, remote, index, transport)
+    transport.last_out = index
 
 
 cdef inline void queue_for(Plane *plane, Transport *transport, int size) noexcept nogil:
     # what was written at the end of the arena is done
     queue(plane.outbox, transport, &transport.ice.pairs[transport.ice.selected].remote, <uint32_t>plane.outbox.used,
-          size)
+          size, SEND_CONTROL)
     plane.outbox.used += aligned(size)
     transport.packets_sent += 1
     transport.bytes_sent += size
@@ -210,7 +238,8 @@ cdef void queue_items(Plane *plane, Transport *transport, const SrtpFanoutItem *
             count_drop(plane, items[i].size)
             continue
         end = <size_t>(items[i].out - outbox.arena) + items[i].size
-        queue(outbox, transport, remote, <uint32_t>(items[i].out - outbox.arena), items[i].size)
+        queue(outbox, transport, remote, <uint32_t>(items[i].out - outbox.arena), items[i].size,
+              plane.drafts[i].send_class)
         transport.packets_sent += 1
         transport.bytes_sent += items[i].size
     outbox.used = aligned(end)
@@ -283,6 +312,5 @@ cdef bint egress_to(Plane *plane, const Address *remote, const uint8_t *data, in
     if out == NULL:
         return False
     memcpy(out, data, size)
-    queue(plane.outbox, NULL, remote, <uint32_t>plane.outbox.used, size)
-    plane.outbox.used += aligned(size)
+    outbox_add(plane.outbox, remote, size, SEND_CONTROL, False)
     return True

@@ -590,6 +590,7 @@ cdef class Engine:
         totals["datagrams_sent"] = self.loop.udp.sent
         totals["send_messages"] = self.loop.udp.send_messages
         totals["send_calls"] = self.loop.udp.send_calls
+        totals["send_queued"] = self.loop.udp.queued
         totals["send_blocked"] = self.loop.udp.blocked
         totals["send_failed"] = self.loop.udp.failed
         totals["kernel_dropped"] = self.loop.udp.kernel_dropped

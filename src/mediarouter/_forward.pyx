@@ -22,7 +22,20 @@ from mediarouter._layers cimport (
     layers_update_target,
     layers_wants_key_frame,
 )
-from mediarouter._plane cimport BLOCK_SIZE, FRONT_MAX, HEADER_MAX, Consumer, Draft, Encoding, Plane, Producer
+from mediarouter._plane cimport (
+    BLOCK_SIZE,
+    FRONT_MAX,
+    HEADER_MAX,
+    SEND_AUDIO,
+    SEND_ENHANCEMENT,
+    SEND_VIDEO,
+    Consumer,
+    Draft,
+    Encoding,
+    Plane,
+    Producer,
+    SendClass,
+)
 from mediarouter._recv_stream cimport RecvStream, recv_stream_timestamp_at
 from mediarouter._rtp cimport (
     EXT_ABS_SEND_TIME,
@@ -290,6 +303,7 @@ cdef void emit(Plane *plane, Consumer *consumer, const Passage *passage, const S
     draft.payload = view.data + view.payload_offset
     draft.payload_size = view.payload_size
     draft.front_size = 0
+    draft.send_class = class_of(passage)
     # Without RTX a packet is resent under its old index, so it must be the same to the byte, and it is not padded then.
     # What is in the slab has room behind it, unless it had padding of its own.
     draft.paddable = (consumer.rtx_ssrc != 0 and passage.encoding.cache != NULL and view.padding_size == 0
@@ -307,6 +321,14 @@ cdef void emit(Plane *plane, Consumer *consumer, const Passage *passage, const S
     consumer.stream.packets += 1
     consumer.stream.octets += view.payload_size
     plane.packets_forwarded += 1
+
+
+cdef inline SendClass class_of(const Passage *passage) noexcept nogil:
+    if not passage.encoding.producer.is_video:
+        return SEND_AUDIO
+    if passage.info.temporal_layer > 0 or passage.info.spatial_layer > 0:
+        return SEND_ENHANCEMENT
+    return SEND_VIDEO
 
 
 cdef void rewrite_front(Draft *draft, const Passage *passage, const SendRun *run) noexcept nogil:
@@ -398,6 +420,7 @@ cdef void emit_padding(Plane *plane, Consumer *consumer, const Passage *passage,
     draft.header[0] |= 0x20
     draft.front[0] = PADDING_SIZE
     draft.front_size = PADDING_SIZE
+    draft.send_class = SEND_ENHANCEMENT
     draft.payload = draft.front
     draft.payload_size = 0
     draft.paddable = False

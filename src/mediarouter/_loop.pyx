@@ -8,18 +8,27 @@ from mediarouter._egress cimport outbox_clear, outbox_detach, outbox_init, outbo
 from mediarouter._ice cimport ice_remove_address
 from mediarouter._ingress cimport ingress_handle
 from mediarouter._lookup cimport address_table_find
-from mediarouter._plane cimport Outbox, OutPacket, Transport, count_drop, plane_forget_address, plane_init, \
-    plane_release
+from mediarouter._plane cimport (
+    Destination,
+    Outbox,
+    OutPacket,
+    SendClass,
+    Transport,
+    count_drop,
+    plane_forget_address,
+    plane_init,
+    plane_release,
+)
 from mediarouter._reports cimport reports_run_timers
 from mediarouter._tcp cimport (
     TcpConnection,
     tcp_accept,
     tcp_close,
     tcp_find,
+    tcp_flush,
     tcp_read,
     tcp_release,
     tcp_write,
-    tcp_write_pending,
 )
 from mediarouter._timers cimport timer_next_deadline_us
 from mediarouter._udp cimport (
@@ -31,8 +40,11 @@ from mediarouter._udp cimport (
     recv_batch_new,
     send_batch_free,
     send_batch_new,
+    udp_init,
     udp_receive,
+    udp_release,
     udp_send,
+    udp_send_waiting,
 )
 
 cdef extern from "<sys/epoll.h>" nogil:
@@ -169,7 +181,7 @@ cdef void loop_free(Loop *loop) noexcept nogil:
     cdef int i
     tcp_release(&loop.tcp)
     for i in range(loop.socket_count):
-        close(loop.sockets[i].fd)
+        udp_release(&loop.sockets[i])
         if loop.listeners[i] >= 0:
             close(loop.listeners[i])
     plane_release(&loop.plane)
@@ -197,10 +209,7 @@ cdef bint loop_add_socket(Loop *loop, int udp_fd, int tcp_fd, uint32_t recv_buff
         return False
     if tcp_fd >= 0 and not watch(loop, tcp_fd, EPOLLIN, LISTENER_TAG + index):
         return False
-    loop.sockets[index].fd = udp_fd
-    loop.sockets[index].index = <uint8_t>index
-    loop.sockets[index].gso = True
-    loop.sockets[index].recv_buffer_size = recv_buffer_size
+    udp_init(&loop.sockets[index], udp_fd, index, recv_buffer_size)
     loop.listeners[index] = tcp_fd
     loop.socket_count += 1
     return True
@@ -313,38 +322,51 @@ cdef void flush_now(void *context) noexcept nogil:
 
 cdef void send_all(Loop *loop, const Outbox *outbox) noexcept nogil:
     cdef int i
-    cdef int32_t at
-    cdef const OutPacket *packet
     udp_send(loop.sockets, loop.send, outbox, &loop.udp)
+    for i in range(loop.socket_count):
+        watch_socket(loop, &loop.sockets[i])
     if loop.tcp.count == 0:
         return
     for i in range(outbox.destination_count):
-        if outbox.destinations[i].remote.connection == 0:
-            continue
-        at = outbox.destinations[i].first
-        while at >= 0:
-            packet = &outbox.packets[at]
-            send_framed(loop, &outbox.destinations[i].remote, packet, outbox.arena + packet.offset)
-            at = packet.next
+        if outbox.destinations[i].remote.connection:
+            send_framed(loop, outbox, &outbox.destinations[i])
 
 
-cdef void send_framed(Loop *loop, const Address *remote, const OutPacket *packet,
-                      const uint8_t *data) noexcept nogil:
-    cdef TcpConnection *connection = tcp_find(&loop.tcp, remote)
+cdef void send_framed(Loop *loop, const Outbox *outbox, const Destination *destination) noexcept nogil:
+    # all that one client gets from a batch, by one call
+    cdef TcpConnection *connection = tcp_find(&loop.tcp, &destination.remote)
+    cdef int32_t at = destination.first
+    cdef const OutPacket *packet
     cdef bint waiting = False
     if connection == NULL:
         return
-    cdef bint waited = connection.pending_size > 0
-    # a connection that ends here is found by epoll, which closes it outside of any batch
-    if tcp_write(&loop.tcp, connection, data, packet.size, &waiting) and waiting != waited:
+    while at >= 0:
+        packet = &outbox.packets[at]
+        tcp_write(&loop.tcp, connection, outbox.arena + packet.offset, packet.size, <SendClass>packet.send_class)
+        at = packet.next
+    # a connection that ends here is found by epoll, which closes it outside of any batch; one that is watched is
+    # written to when there is room
+    if not connection.watched and tcp_flush(connection, &waiting):
         watch_writing(loop, connection, waiting)
 
 
-cdef void watch_writing(Loop *loop, TcpConnection *connection, bint waiting) noexcept nogil:
+cdef bint rewatch(Loop *loop, int fd, uint64_t tag, bint writing) noexcept nogil:
     cdef epoll_event event
-    event.events = <uint32_t>(EPOLLIN | EPOLLOUT if waiting else EPOLLIN)
-    event.data.u64 = CONNECTION_TAG + connection.remote.connection
-    epoll_ctl(loop.epoll_fd, EPOLL_CTL_MOD, connection.fd, &event)
+    event.events = <uint32_t>(EPOLLIN | EPOLLOUT if writing else EPOLLIN)
+    event.data.u64 = tag
+    return epoll_ctl(loop.epoll_fd, EPOLL_CTL_MOD, fd, &event) == 0
+
+
+cdef void watch_writing(Loop *loop, TcpConnection *connection, bint waiting) noexcept nogil:
+    if connection.watched != waiting and rewatch(loop, connection.fd, CONNECTION_TAG + connection.remote.connection,
+                                                 waiting):
+        connection.watched = waiting
+
+
+cdef void watch_socket(Loop *loop, UdpSocket *udp) noexcept nogil:
+    cdef bint waiting = udp.queues.count > 0
+    if udp.watched != waiting and rewatch(loop, udp.fd, udp.index, waiting):
+        udp.watched = waiting
 
 
 cdef void dispatch(Loop *loop, uint64_t tag, uint32_t events) noexcept nogil:
@@ -352,6 +374,9 @@ cdef void dispatch(Loop *loop, uint64_t tag, uint32_t events) noexcept nogil:
     if tag == WAKE_TAG:
         read(loop.wake_fd, &ignored, sizeof(ignored))
     elif tag < SOCKETS_MAX:
+        if events & <uint32_t>EPOLLOUT:
+            udp_send_waiting(&loop.sockets[tag], loop.send, &loop.udp)
+            watch_socket(loop, &loop.sockets[tag])
         receive(loop, &loop.sockets[tag])
     elif tag >= CONNECTION_TAG:
         serve_connection(loop, <uint32_t>(tag - CONNECTION_TAG), events)
@@ -433,9 +458,9 @@ cdef void serve_connection(Loop *loop, uint32_t number, uint32_t events) noexcep
     if connection == NULL:
         return
     if events & <uint32_t>EPOLLOUT:
-        alive = tcp_write_pending(connection, &waiting)
-        if alive and not waiting:
-            watch_writing(loop, connection, False)
+        alive = tcp_flush(connection, &waiting)
+        if alive:
+            watch_writing(loop, connection, waiting)
     if alive and events & <uint32_t>(EPOLLIN | EPOLLERR | EPOLLHUP):
         pthread_mutex_lock(&loop.mutex)
         loop.now_us = clock_ns(CLOCK_MONOTONIC) // 1000

@@ -41,6 +41,12 @@ cdef enum SsrcRole:                # in a transport's tables
     ROLE_CONSUMER = 3              # Consumer
     ROLE_CONSUMER_RTX = 4          # Consumer
 
+cdef enum SendClass:               # of a packet that leaves, for the day when there is no room for all: `_backlog.pxd`
+    SEND_CONTROL = 0               # STUN, DTLS, RTCP
+    SEND_AUDIO = 1
+    SEND_VIDEO = 2
+    SEND_ENHANCEMENT = 3           # of a layer that others do not build on
+
 cdef struct Producer
 cdef struct Consumer
 cdef struct Transport
@@ -172,6 +178,7 @@ cdef struct Draft:                 # an RTP packet before encryption, for one re
     int header_size
     int front_size                 # bytes that come between header and payload, encrypted as well; mostly none
     bint paddable
+    SendClass send_class
     uint8_t front[34]              # FRONT_MAX
     uint8_t header[400]            # HEADER_MAX
 
@@ -179,6 +186,7 @@ cdef struct OutPacket:
     uint32_t offset                # into the arena
     int32_t next                   # to the same destination, -1 last
     uint16_t size
+    uint8_t send_class
 
 cdef struct Destination:
     Address remote

@@ -1,10 +1,11 @@
 # ICE-TCP, passive side (RFC 6544), frames of RFC 4571: two bytes of length, then what would be a datagram.
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from mediarouter._address cimport Address
+from mediarouter._backlog cimport Backlog
+from mediarouter._plane cimport SendClass
 
 cdef enum:
     TCP_CONNECTIONS_MAX = 4096     # of one worker
-    TCP_QUEUE_MAX = 262144         # bytes that may wait for one slow reader
     TCP_FRAME_MAX = 2048           # a longer frame ends the connection
 
 cdef struct TcpConnection:
@@ -12,9 +13,8 @@ cdef struct TcpConnection:
     Address remote
     int64_t accepted_us
     bint proven                    # an authenticated STUN check came by it
-    uint8_t *pending               # bytes that wait to be written
-    uint32_t pending_size
-    uint32_t pending_capacity
+    Backlog backlog                # what waits to be written
+    bint watched                   # epoll tells when there is room
     uint32_t read_size             # bytes in `frame`
     uint8_t frame[2050]            # a frame being read, its length included
 
@@ -24,7 +24,7 @@ cdef struct TcpConnections:
     uint32_t count
     uint64_t accepted
     uint64_t refused               # too many, or unproven for too long
-    uint64_t overflowed            # frames dropped for slow readers
+    uint64_t overflowed            # frames dropped for slow readers: see `_backlog.pxd`
     uint64_t broken                # frames of a length we do not take
 
 ctypedef void (*tcp_frame_t)(void *context, uint8_t *data, int size, const Address *source) noexcept nogil
@@ -37,8 +37,9 @@ cdef TcpConnection *tcp_find(const TcpConnections *connections, const Address *r
 # Read what is there, hand out whole frames. False: the connection is over, close it.
 cdef bint tcp_read(TcpConnections *connections, TcpConnection *connection, tcp_frame_t on_frame,
                    void *context) noexcept nogil
-# Write or queue one frame; *waiting: there is more to write when the socket takes it. False: it is over.
-cdef bint tcp_write(TcpConnections *connections, TcpConnection *connection, const uint8_t *data, int size,
-                    bint *waiting) noexcept nogil
-cdef bint tcp_write_pending(TcpConnection *connection, bint *waiting) noexcept nogil
+# Queue one frame behind those that wait
+cdef void tcp_write(TcpConnections *connections, TcpConnection *connection, const uint8_t *data, int size,
+                    SendClass send_class) noexcept nogil
+# Write what waits; *waiting: there is more when the socket takes it. False: the connection is over.
+cdef bint tcp_flush(TcpConnection *connection, bint *waiting) noexcept nogil
 cdef void tcp_close(TcpConnections *connections, TcpConnection *connection) noexcept nogil

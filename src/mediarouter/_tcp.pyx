@@ -3,8 +3,10 @@
 from libc.errno cimport EAGAIN, EINTR, errno
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport calloc, free, realloc
-from libc.string cimport memcpy, memmove, memset
+from libc.string cimport memcpy, memset
 from mediarouter._address cimport Address
+from mediarouter._backlog cimport backlog_head, backlog_push, backlog_release, backlog_size, backlog_take
+from mediarouter._plane cimport SendClass
 
 cdef extern from "<sys/socket.h>" nogil:
     struct sockaddr:
@@ -144,59 +146,23 @@ cdef bint take_bytes(TcpConnections *connections, TcpConnection *connection, con
     return True
 
 
-cdef bint tcp_write(TcpConnections *connections, TcpConnection *connection, const uint8_t *data, int size,
-                    bint *waiting) noexcept nogil:
-    cdef uint8_t frame[TCP_FRAME_MAX + LENGTH_SIZE]
-    cdef ssize_t written = 0
-    if size > TCP_FRAME_MAX:
+cdef void tcp_write(TcpConnections *connections, TcpConnection *connection, const uint8_t *data, int size,
+                    SendClass send_class) noexcept nogil:
+    if size <= TCP_FRAME_MAX:
+        connections.overflowed += <uint64_t>backlog_push(&connection.backlog, data, size, send_class, True)
+
+
+cdef bint tcp_flush(TcpConnection *connection, bint *waiting) noexcept nogil:
+    cdef ssize_t written
+    cdef uint32_t size = backlog_size(&connection.backlog)
+    waiting[0] = size > 0
+    if size == 0:
         return True
-    frame[0] = <uint8_t>(size >> 8)
-    frame[1] = <uint8_t>(size & 0xFF)
-    memcpy(frame + LENGTH_SIZE, data, size)
-    size += LENGTH_SIZE
-    if connection.pending_size == 0:
-        written = send(connection.fd, frame, size, MSG_DONTWAIT | MSG_NOSIGNAL)
-        if written < 0:
-            if errno != EAGAIN and errno != EINTR:
-                return False
-            written = 0
-    if written == size:
-        waiting[0] = False
-        return True
-    waiting[0] = True
-    if connection.pending_size + size > TCP_QUEUE_MAX:
-        # only whole frames are dropped, so the stream stays readable
-        connections.overflowed += 1
-        return True
-    return keep(connection, frame + written, <uint32_t>(size - written))
-
-
-cdef bint keep(TcpConnection *connection, const uint8_t *data, uint32_t size) noexcept nogil:
-    cdef uint32_t capacity = connection.pending_capacity if connection.pending_capacity else 4096
-    cdef uint8_t *pending
-    while capacity < connection.pending_size + size:
-        capacity *= 2
-    if capacity != connection.pending_capacity:
-        pending = <uint8_t *>realloc(connection.pending, capacity)
-        if pending == NULL:
-            return False
-        connection.pending = pending
-        connection.pending_capacity = capacity
-    memcpy(connection.pending + connection.pending_size, data, size)
-    connection.pending_size += size
-    return True
-
-
-cdef bint tcp_write_pending(TcpConnection *connection, bint *waiting) noexcept nogil:
-    cdef ssize_t written = 0
-    if connection.pending_size:
-        written = send(connection.fd, connection.pending, connection.pending_size, MSG_DONTWAIT | MSG_NOSIGNAL)
-        if written < 0:
-            waiting[0] = True
-            return errno == EAGAIN or errno == EINTR
-        connection.pending_size -= <uint32_t>written
-        memmove(connection.pending, connection.pending + written, connection.pending_size)
-    waiting[0] = connection.pending_size > 0
+    written = send(connection.fd, backlog_head(&connection.backlog), size, MSG_DONTWAIT | MSG_NOSIGNAL)
+    if written < 0:
+        return errno == EAGAIN or errno == EINTR
+    backlog_take(&connection.backlog, <uint32_t>written)
+    waiting[0] = backlog_size(&connection.backlog) > 0
     return True
 
 
@@ -204,5 +170,5 @@ cdef void tcp_close(TcpConnections *connections, TcpConnection *connection) noex
     connections.items[connection.remote.connection - 1] = NULL
     connections.count -= 1
     close(connection.fd)
-    free(connection.pending)
+    backlog_release(&connection.backlog)
     free(connection)
