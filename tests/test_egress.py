@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.virtual import Call, Peer, Source, publish_audio, publish_video, vp8_payload, watch
+from tests.virtual import Call, Peer, Source, nack, publish_audio, publish_video, vp8_payload, watch
 
 
 def sizes_sent(sizes: list[int], *, viewers: int = 1) -> tuple[list[Peer], Call]:
@@ -76,3 +76,43 @@ def test_whatever_the_sizes_payloads_are_kept_and_padding_is_bounded(sizes):
         header = received.header
         assert header.payload[7:] == header.payload[7:8] * (header.payload_size - 7)
         assert header.padding_size <= min(12, len(bytes(header)) // 100)
+
+
+def test_without_rtx_nothing_is_padded_since_it_may_be_asked_for_again():
+    call = Call(1000)
+    publisher, viewer = call.peer(), call.peer()
+    watch(viewer, publish_video(publisher, ()), rtx=False)
+    datagrams: list[bytes] = []
+    viewer.take = lambda data: (datagrams.append(data), None)[1]  # type: ignore[method-assign]
+    source = Source(publisher, 9)
+    for i, size in enumerate([1100, 1097, 1100]):
+        payload = vp8_payload(1, start=i == 0, key=True, body=bytes([i]) * (size - 7))
+        publisher.send(source.packet(payload, marker=i == 2))
+    call.run(200_000)
+    first = [data for data in datagrams if data[1] & 0x7F == 120]
+    nack(viewer, 7000, [500, 501, 502])
+    again = [data for data in datagrams if data[1] & 0x7F == 120][3:]
+    assert len({len(data) for data in first}) == 2
+    assert again == first, "one SRTP index must not encrypt two different packets"
+    assert call.engine.counters()["rtp_packets_padded"] == 0
+
+
+def test_a_late_packet_fills_its_place_the_same_way_twice_without_rtx():
+    call = Call()
+    publisher, viewer = call.peer(), call.peer()
+    watch(viewer, publish_video(publisher, ()), rtx=False, temporal=0)
+    datagrams: list[bytes] = []
+    viewer.take = lambda data: (datagrams.append(data), None)[1]  # type: ignore[method-assign]
+    source = Source(publisher, 9)
+    source.send_frame(key=True)
+    (late,) = source.frame(tid=2)
+    source.send_frame(tid=0)
+    publisher.send(late)
+    call.run(200_000)
+    nack(viewer, 7000, [500, 501, 502])
+    by_number: dict[bytes, set[bytes]] = {}
+    for data in datagrams:
+        if data[1] & 0x7F == 120:
+            by_number.setdefault(data[2:4], set()).add(data)
+    assert len(by_number) == 3
+    assert all(len(made) == 1 for made in by_number.values()), "one SRTP index must not encrypt two different packets"

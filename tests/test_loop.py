@@ -133,3 +133,25 @@ def test_no_more_than_eight_sockets():
     with pytest.raises(InvalidStateError):
         engine.add_socket(pairs[8].udp.fileno(), -1, 0)
     pairs[8].udp.close()
+
+
+def test_the_thread_rests_when_more_is_about_to_come():
+    with Running() as running, running.connect(socket.SOCK_DGRAM) as client:
+        running.engine.set_rest(0)
+        for _ in range(50):
+            client.send(running.check())
+            assert client.recv(2048)[:2] == b"\x01\x01"
+        assert running.engine.counters()["rests"] == 0
+        running.engine.set_rest(1000)
+        asked = 0
+        while running.engine.counters()["rests"] == 0:
+            client.send(running.check())
+            assert client.recv(2048)[:2] == b"\x01\x01"
+            asked += 1
+            assert asked < 10_000
+
+
+@pytest.mark.parametrize("rest_us", [-1, 1001])
+def test_a_rest_is_short(rest_us):
+    with pytest.raises(ValueError, match="rest for 0 to 1,000 us"):
+        Engine().set_rest(rest_us)

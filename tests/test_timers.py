@@ -110,3 +110,28 @@ def test_re_arming_moves_a_timer_either_way():
     wheel.arm(0, 300_000)
     wheel.arm(0, 900_000)
     assert (wheel.poll(899_999), wheel.poll(900_000), wheel.poll(1 << 40)) == (None, 0, None)
+
+
+@given(st.lists(st.integers(0, 1 << 45), min_size=1, max_size=20))
+def test_timers_that_may_be_late_fall_due_together(deadlines):
+    wheel = TimerWheelFace()
+    for number, deadline_us in enumerate(deadlines):
+        wheel.arm_coarsely(number, deadline_us)
+        alone = TimerWheelFace()
+        alone.arm_coarsely(0, deadline_us)
+        assert alone.poll(deadline_us - 1) is None
+        assert alone.poll(deadline_us + 65_536) == 0
+    now_us = max(deadlines) + 65_536
+    assert sorted(iter(lambda: wheel.poll(now_us), None)) == list(range(len(deadlines)))
+
+
+def test_the_reports_of_64_receivers_wake_the_sleeper_sixteen_times_a_second():
+    wheel, now_us, wakes = TimerWheelFace(), 0, 0
+    for number in range(64):
+        wheel.arm_coarsely(number, number * 15_625)
+    while now_us < 1_000_000:
+        now_us = wheel.next_deadline_us()
+        wakes += 1
+        while (number := wheel.poll(now_us)) is not None:
+            wheel.arm_coarsely(number, now_us + 1_000_000)
+    assert wakes <= 17
