@@ -155,3 +155,27 @@ def test_the_thread_rests_when_more_is_about_to_come():
 def test_a_rest_is_short(rest_us):
     with pytest.raises(ValueError, match="rest for 0 to 1,000 us"):
         Engine().set_rest(rest_us)
+
+
+def test_a_run_of_datagrams_may_come_as_one_message():
+    with Running() as running, running.connect(socket.SOCK_DGRAM) as client:
+        check = running.check()
+        cut = struct.pack("H", len(check))
+        for count in (1, 2, 40):
+            client.sendmsg([check * count], [(socket.IPPROTO_UDP, 103, cut)])  # UDP_SEGMENT
+        client.sendmsg([check * 3 + check[:30]], [(socket.IPPROTO_UDP, 103, cut)])
+        for _ in range(46):
+            assert client.recv(2048)[:2] == b"\x01\x01"
+        counters = running.engine.counters()
+        assert counters["datagrams_received"] == 47
+        assert counters["receive_messages"] <= 47
+
+
+def test_a_datagram_too_long_is_dropped_and_counted():
+    with Running() as running, running.connect(socket.SOCK_DGRAM) as client:
+        client.send(b"\x80" + bytes(2047))
+        client.send(b"\x80" + bytes(2048))
+        client.send(b"\x80" + bytes(60_000))
+        client.send(running.check())
+        assert client.recv(2048)[:2] == b"\x01\x01"
+        assert running.engine.counters()["dropped_too_large"] == 2

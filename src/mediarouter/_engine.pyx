@@ -587,6 +587,7 @@ cdef class Engine:
         totals["rtp_packets_forwarded"] = plane.packets_forwarded
         totals["rtp_packets_padded"] = plane.padded
         totals["datagrams_received"] = self.loop.udp.received
+        totals["receive_messages"] = self.loop.udp.receive_messages
         totals["datagrams_sent"] = self.loop.udp.sent
         totals["send_messages"] = self.loop.udp.send_messages
         totals["send_calls"] = self.loop.udp.send_calls

@@ -32,8 +32,8 @@ from mediarouter._tcp cimport (
 )
 from mediarouter._timers cimport timer_next_deadline_us
 from mediarouter._udp cimport (
+    DATAGRAM_SIZE_MAX,
     RECV_BATCH,
-    RECV_SLOT,
     recv_batch_arrival_ns,
     recv_batch_data,
     recv_batch_free,
@@ -141,6 +141,7 @@ cdef extern from *:
 
 cdef enum:
     ARENA_SIZE = 4194304           # bytes of outgoing packets before they are sent in the middle of a batch
+    DATAGRAMS_PER_LOCK = 256       # then commands get their turn
     BATCHES_PER_TURN = 4           # of one socket, so that timers and the other sockets get their turn
     EVENTS_PER_WAIT = 64
     LONGEST_WAIT_US = 1000000
@@ -385,27 +386,51 @@ cdef void dispatch(Loop *loop, uint64_t tag, uint32_t events) noexcept nogil:
 
 
 cdef void receive(Loop *loop, UdpSocket *udp) noexcept nogil:
-    cdef int _turn, i, count, size
+    cdef int _turn, i, count, size, segment
+    cdef int taken = 0
     cdef uint8_t *data
     cdef Address source
     for _turn in range(BATCHES_PER_TURN):
         count = udp_receive(udp, loop.receive, &loop.udp)
         if count == 0:
             return
-        loop.turn_datagrams += count
-        pthread_mutex_lock(&loop.mutex)
-        loop.now_us = clock_ns(CLOCK_MONOTONIC) // 1000
+        begin_turn(loop)
         for i in range(count):
-            data = recv_batch_data(loop.receive, i, &size, &source)
-            if size > RECV_SLOT:
-                loop.udp.truncated += 1
-                count_drop(&loop.plane, DROP_TOO_LARGE)
-            else:
-                ingress_handle(&loop.plane, data, size, &source, loop.now_us)
+            data = recv_batch_data(loop.receive, i, &size, &segment, &source)
+            taken += take_run(loop, data, size, segment, &source)
+            if taken >= DATAGRAMS_PER_LOCK and i < count - 1:
+                finish_turn(loop)
+                begin_turn(loop)
+                taken = 0
         finish_turn(loop)
         note_latency(loop, recv_batch_arrival_ns(loop.receive))
         if count < RECV_BATCH:
             return
+
+
+cdef void begin_turn(Loop *loop) noexcept nogil:
+    pthread_mutex_lock(&loop.mutex)
+    loop.now_us = clock_ns(CLOCK_MONOTONIC) // 1000
+
+
+cdef int take_run(Loop *loop, uint8_t *data, int size, int segment, const Address *source) noexcept nogil:
+    # the datagrams of a message, one by one; how many
+    cdef int count = 0
+    cdef int part
+    while True:
+        part = size if size < segment else segment
+        if part > DATAGRAM_SIZE_MAX:
+            count_drop(&loop.plane, DROP_TOO_LARGE)
+        else:
+            ingress_handle(&loop.plane, data, part, source, loop.now_us)
+        count += 1
+        data += part
+        size -= part
+        if size <= 0:
+            break
+    loop.udp.received += <uint64_t>count
+    loop.turn_datagrams += count
+    return count
 
 
 cdef void note_latency(Loop *loop, int64_t arrival_ns) noexcept nogil:

@@ -41,8 +41,11 @@ cdef extern from *:
     #ifndef UDP_SEGMENT
     #define UDP_SEGMENT 103
     #endif
+    #ifndef UDP_GRO
+    #define UDP_GRO 104
+    #endif
     """
-    int UDP_SEGMENT
+    int UDP_SEGMENT, UDP_GRO
 
 cdef enum:
     CONTROL_ROOM = 64              # bytes that `cut_message` needs

@@ -6,18 +6,18 @@ from mediarouter._plane cimport Outbox
 from mediarouter._udp_queues cimport UdpQueues
 
 cdef enum:
-    RECV_BATCH = 64                # datagrams one call takes
-    RECV_SLOT = 2048               # bytes of room for each
+    RECV_BATCH = 64                # messages one call takes: each a datagram, or a run of them from one sender
+    DATAGRAM_SIZE_MAX = 2048       # bytes; a longer one is dropped
 
 cdef struct UdpCounters:
-    uint64_t received
+    uint64_t received              # datagrams
+    uint64_t receive_messages      # runs of them
     uint64_t sent                  # datagrams
     uint64_t send_messages         # runs of datagrams to one address
     uint64_t send_calls
     uint64_t queued                # datagrams that had to wait for room
     uint64_t blocked               # datagrams lost for want of room
     uint64_t failed                # datagrams the kernel refused
-    uint64_t truncated             # larger than RECV_SLOT
     uint64_t kernel_dropped        # lost before we read them (SO_RXQ_OVFL)
 
 cdef struct UdpSocket:
@@ -34,9 +34,10 @@ cdef struct RecvBatch              # buffers, private to _udp.pyx
 
 cdef RecvBatch *recv_batch_new() noexcept nogil
 cdef void recv_batch_free(RecvBatch *batch) noexcept nogil
-# How many datagrams are there now (0..RECV_BATCH)
+# How many messages are there now (0..RECV_BATCH)
 cdef int udp_receive(UdpSocket *udp, RecvBatch *batch, UdpCounters *counters) noexcept nogil
-cdef uint8_t *recv_batch_data(RecvBatch *batch, int index, int *size, Address *source) noexcept nogil
+# A message: *size bytes in datagrams of *segment bytes, of which the last may be shorter
+cdef uint8_t *recv_batch_data(RecvBatch *batch, int index, int *size, int *segment, Address *source) noexcept nogil
 # When the kernel took in the first of the batch, CLOCK_REALTIME; 0 unknown
 cdef int64_t recv_batch_arrival_ns(const RecvBatch *batch) noexcept nogil
 

@@ -19,10 +19,11 @@ from mediarouter._messages cimport (
     CMSG_FIRSTHDR,
     CMSG_NXTHDR,
     MSG_DONTWAIT,
-    MSG_TRUNC,
     SCM_TIMESTAMPNS,
     SO_RXQ_OVFL,
     SOL_SOCKET,
+    SOL_UDP,
+    UDP_GRO,
     cmsghdr,
     cut_message,
     iovec,
@@ -44,6 +45,7 @@ cdef extern from "<unistd.h>" nogil:
 
 cdef enum:
     CONTROL_SIZE = 64
+    RECV_SLOT = 65536              # bytes of a message: no UDP datagram is larger, nor a run of them
     SEND_BATCH = 256               # messages one call takes
     SEGMENTS_MAX = 64              # packets of one message (the kernel's UDP_MAX_SEGMENTS of old)
     SEGMENT_BYTES_MAX = 65000
@@ -55,7 +57,7 @@ cdef struct RecvBatch:
     iovec pieces[64]
     uint8_t names[64][28]
     uint8_t controls[64][64]
-    uint8_t buffers[64][2048]
+    uint8_t buffers[64][65536]     # the kernel may hand over a run of datagrams as one (UDP_GRO)
     uint8_t socket_index
     int64_t arrival_ns
 
@@ -105,7 +107,7 @@ cdef int udp_receive(UdpSocket *udp, RecvBatch *batch, UdpCounters *counters) no
     count = recvmmsg(udp.fd, batch.messages, RECV_BATCH, MSG_DONTWAIT, NULL)
     if count <= 0:
         return 0
-    counters.received += count
+    counters.receive_messages += count
     read_controls(udp, &batch.messages[0].msg_hdr, batch, counters)
     if count > 1:
         read_controls(udp, &batch.messages[count - 1].msg_hdr, NULL, counters)
@@ -127,11 +129,24 @@ cdef void read_controls(UdpSocket *udp, msghdr *header, RecvBatch *batch, UdpCou
         control = CMSG_NXTHDR(header, control)
 
 
-cdef uint8_t *recv_batch_data(RecvBatch *batch, int index, int *size, Address *source) noexcept nogil:
-    cdef unsigned int name_size = batch.messages[index].msg_hdr.msg_namelen
+cdef int segment_size(msghdr *header) noexcept nogil:
+    # of the datagrams in a run; 0: it is one datagram
+    cdef cmsghdr *control = CMSG_FIRSTHDR(header)
+    cdef int size = 0
+    while control != NULL:
+        if control.cmsg_level == SOL_UDP and control.cmsg_type == UDP_GRO:
+            memcpy(&size, CMSG_DATA(control), sizeof(size))
+        control = CMSG_NXTHDR(header, control)
+    return size
+
+
+cdef uint8_t *recv_batch_data(RecvBatch *batch, int index, int *size, int *segment, Address *source) noexcept nogil:
+    cdef msghdr *header = &batch.messages[index].msg_hdr
+    cdef unsigned int name_size = header.msg_namelen
     size[0] = <int>batch.messages[index].msg_len
-    if batch.messages[index].msg_hdr.msg_flags & MSG_TRUNC:
-        size[0] = RECV_SLOT + 1
+    segment[0] = segment_size(header)
+    if segment[0] <= 0:
+        segment[0] = size[0]
     memset(source, 0, sizeof(Address))
     if name_size == 28:
         # flow label and scope are no part of who it is, but a link-local scope is needed to answer: keep them

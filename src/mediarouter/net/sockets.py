@@ -1,5 +1,6 @@
 """The worker's sockets: bound, sized, ready for the engine."""
 
+import contextlib
 import errno
 import logging
 import socket
@@ -16,6 +17,7 @@ _SO_SNDBUFFORCE = 32  # Linux: above net.core.wmem_max, for the privileged
 _SO_RCVBUFFORCE = 33
 _SO_TIMESTAMPNS = 35
 _SO_RXQ_OVFL = 40
+_UDP_GRO = 104  # Linux 5.0
 
 
 @dataclass
@@ -61,11 +63,18 @@ def _open_udp(host: str, port: int) -> socket.socket:
         udp.setblocking(False)
         udp.setsockopt(socket.SOL_SOCKET, _SO_RXQ_OVFL, 1)
         udp.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        _ask_for_runs(udp)
         udp.bind((host, port))
     except OSError:
         udp.close()
         raise
     return udp
+
+
+def _ask_for_runs(udp: socket.socket) -> None:
+    # where the kernel cannot hand over a run of datagrams as one, it hands them over one by one
+    with contextlib.suppress(OSError):
+        udp.setsockopt(socket.IPPROTO_UDP, _UDP_GRO, 1)
 
 
 def _open_tcp(host: str, port: int) -> socket.socket:
