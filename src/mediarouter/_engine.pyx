@@ -25,6 +25,7 @@ from mediarouter._loop cimport (
     LATENCY_BUCKETS,
     Loop,
     loop_add_socket,
+    loop_apply_gather,
     loop_free,
     loop_lock,
     loop_new,
@@ -141,7 +142,8 @@ cdef class Engine:
         loop_stop(self.loop)
 
     def set_gather(self, int64_t gather_us):
-        """How long a packet of a video frame may wait for the rest of it (`_gather.pxd`), 0: not at all.
+        """How long a packet of a video frame may wait for the rest of it (`_gather.pxd`), 0: not at all. While the
+        thread is busy for half of its time, twice as long.
 
         Raises:
             ValueError: below 0, or above 10,000.
@@ -151,6 +153,7 @@ cdef class Engine:
         with nogil:
             loop_lock(self.loop)
             self.loop.plane.gather_us = gather_us
+            loop_apply_gather(self.loop)
             loop_unlock(self.loop)
 
     def set_rest(self, int64_t rest_us):

@@ -4,7 +4,7 @@
 # A frame comes as a burst of packets some tens of microseconds apart. Passed on one by one, each costs a call per
 # receiver, and the call costs more than all the rest. So a packet of a video stream is put into the slab and counted at
 # once, but forwarded only when the last packet of its frame is there (the marker), when GATHERED_MAX wait, or when the
-# first has waited for `plane.gather_us`. Audio never waits. What waits is forwarded in the order of its numbers.
+# first has waited for `plane.gather_now_us`. Audio never waits. What waits is forwarded in the order of its numbers.
 from libc.stdint cimport int64_t
 from mediarouter._plane cimport Encoding, Plane
 

@@ -19,10 +19,10 @@ cdef void gather_packet(Plane *plane, Encoding *encoding, int64_t seq, bint wait
         at -= 1
     encoding.gathered[at] = seq
     encoding.gathered_count += 1
-    if not wait or encoding.gathered_count == GATHERED_MAX or plane.gather_us == 0:
+    if not wait or encoding.gathered_count == GATHERED_MAX or plane.gather_now_us == 0:
         gather_flush(plane, encoding, now_us)
     elif encoding.gathered_count == 1:
-        timer_arm(plane.timers, &encoding.gather_timer, now_us + plane.gather_us)
+        timer_arm(plane.timers, &encoding.gather_timer, now_us + plane.gather_now_us)
 
 
 cdef void gather_flush(Plane *plane, Encoding *encoding, int64_t now_us) noexcept nogil:

@@ -2,6 +2,7 @@
 # under the mutex, and sends what came of it. It never takes the GIL.
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from mediarouter._address cimport Address
+from mediarouter._load_meter cimport LoadMeter
 from mediarouter._plane cimport Outbox, Plane, Transport
 from mediarouter._tcp cimport TcpConnections
 from mediarouter._udp cimport RecvBatch, SendBatch, UdpCounters, UdpSocket
@@ -30,6 +31,8 @@ cdef struct Loop:
     UdpCounters udp
     uint64_t latency[24]           # batches by log2 of the microseconds from the kernel's arrival stamp to sent
     int64_t slowest_us             # the longest of them
+    LoadMeter load
+    int64_t woke_us
     uint64_t turns
     uint64_t rests
     int64_t rest_us                # how long to sleep when more is about to come; 0: never
@@ -51,5 +54,7 @@ cdef void loop_run(Loop *loop) noexcept nogil      # returns after loop_stop
 cdef void loop_stop(Loop *loop) noexcept nogil
 cdef void loop_wake(Loop *loop) noexcept nogil
 cdef int64_t loop_time_us(Loop *loop) noexcept nogil
+# After `plane.gather_us` was set. Under load frames may take twice as long, so that fewer calls do.
+cdef void loop_apply_gather(Loop *loop) noexcept nogil
 cdef void loop_lock(Loop *loop) noexcept nogil
 cdef void loop_unlock(Loop *loop) noexcept nogil   # and see to it that what a command left is done

@@ -7,6 +7,7 @@ from mediarouter._drop cimport DROP_TOO_LARGE
 from mediarouter._egress cimport outbox_clear, outbox_detach, outbox_init, outbox_release
 from mediarouter._ice cimport ice_remove_address
 from mediarouter._ingress cimport ingress_handle
+from mediarouter._load_meter cimport load_meter_note
 from mediarouter._lookup cimport address_table_find
 from mediarouter._plane cimport (
     Destination,
@@ -252,6 +253,7 @@ cdef void loop_run(Loop *loop) noexcept nogil:
     cdef epoll_event events[EVENTS_PER_WAIT]
     cdef int64_t timeout_us
     cdef int i, count
+    loop.woke_us = clock_ns(CLOCK_MONOTONIC) // 1000
     ask_for_promptness(loop.realtime, THREAD_PRIORITY, THREAD_SLICE_NS)
     loop.plane.flush = flush_now
     loop.plane.flush_context = loop
@@ -259,17 +261,34 @@ cdef void loop_run(Loop *loop) noexcept nogil:
         timeout_us = run_timers(loop)
         rest(loop, timeout_us)
         count = wait_for_events(loop.epoll_fd, events, EVENTS_PER_WAIT, timeout_us)
+        loop.woke_us = clock_ns(CLOCK_MONOTONIC) // 1000
         loop.turns += 1
         for i in range(count):
             dispatch(loop, events[i].data.u64, events[i].events)
     run_timers(loop)               # what the last commands left to send
 
 
+cdef int64_t note_load(Loop *loop) noexcept nogil:
+    # a turn ends now
+    cdef int64_t now_us = clock_ns(CLOCK_MONOTONIC) // 1000
+    cdef bint loaded = loop.load.loaded
+    load_meter_note(&loop.load, loop.woke_us, now_us)
+    if loop.load.loaded != loaded:
+        pthread_mutex_lock(&loop.mutex)
+        loop_apply_gather(loop)
+        pthread_mutex_unlock(&loop.mutex)
+    return now_us
+
+
+cdef void loop_apply_gather(Loop *loop) noexcept nogil:
+    loop.plane.gather_now_us = loop.plane.gather_us * (2 if loop.load.loaded else 1)
+
+
 cdef void rest(Loop *loop, int64_t timeout_us) noexcept nogil:
     # To be woken costs more than to forward a packet. So when more is about to come (a frame is not whole, or the last
     # datagrams came close behind those before them) and it is little, the thread sleeps for a moment whatever comes,
     # and takes what came at once: as network cards moderate their interrupts.
-    cdef int64_t now_us = clock_ns(CLOCK_MONOTONIC) // 1000
+    cdef int64_t now_us = note_load(loop)
     cdef bint follows = now_us - loop.turn_us < loop.rest_us and 0 < loop.turn_datagrams
     cdef timespec pause
     if (follows or loop.plane.gathering > 0) and loop.turn_datagrams < MANY_DATAGRAMS and timeout_us > loop.rest_us:

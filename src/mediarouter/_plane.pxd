@@ -226,6 +226,7 @@ cdef struct Plane:
     uint64_t padded                # packets that were made as long as their neighbours
     int gathering                  # encodings of which packets wait
     int64_t gather_us              # how long a packet of a frame may wait for the rest of it; 0: not at all
+    int64_t gather_now_us          # the same, as the load has it now
     int64_t longest_gathered_us    # the longest one did
     int64_t key_frame_interval_us  # least time between two requests to one encoding
     int64_t consent_timeout_us

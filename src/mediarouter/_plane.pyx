@@ -45,7 +45,7 @@ cdef bint plane_init(Plane *plane) noexcept nogil:
     plane.drafts = <Draft *>malloc(DRAFTS_MAX * sizeof(Draft))
     plane.key_frame_interval_us = KEY_FRAME_INTERVAL_US
     plane.consent_timeout_us = CONSENT_TIMEOUT_US
-    plane.gather_us = GATHER_US
+    plane.gather_us = plane.gather_now_us = GATHER_US
     return event_ring_init(&plane.events, EVENT_RING_SIZE) and plane.pool != NULL and plane.timers != NULL \
         and plane.drafts != NULL
 
