@@ -6,6 +6,7 @@ from mediarouter._plane cimport Outbox
 cdef enum:
     RECV_BATCH = 64                # datagrams one call takes
     RECV_SLOT = 2048               # bytes of room for each
+    NO_SOCKET = -1                 # in place of a descriptor: what is sent counts, and goes nowhere
 
 cdef struct UdpCounters:
     uint64_t received

@@ -208,7 +208,10 @@ cdef void flush(UdpSocket *sockets, int socket_index, SendBatch *batch, int coun
     cdef int sent, i
     while done < count:
         counters.send_calls += 1
-        sent = sendmmsg(sockets[socket_index].fd, &batch.messages[done], count - done, MSG_DONTWAIT)
+        if sockets[socket_index].fd == NO_SOCKET:
+            sent = count - done
+        else:
+            sent = sendmmsg(sockets[socket_index].fd, &batch.messages[done], count - done, MSG_DONTWAIT)
         if sent > 0:
             for i in range(done, done + sent):
                 counters.sent += batch.packets[i]
