@@ -34,7 +34,7 @@ def test_a_function_is_called_so_many_times():
 @pytest.mark.parametrize("profile", PROFILES, ids=lambda p: p.name)
 def test_packets_are_protected_with_numbers_that_count_up(profile, backend):
     sender, other = session(profile, backend), session(profile, backend)
-    assert _loops.protect_times(sender, PACKET, 40) == 40
+    assert _loops.protect_times(sender, PACKET, 7, 40) == 40
     for seq in range(7, 47):
         other.protect(PACKET[:2] + seq.to_bytes(2, "big") + PACKET[4:])
     following = PACKET[:2] + (47).to_bytes(2, "big") + PACKET[4:]
@@ -69,6 +69,6 @@ def test_a_compound_is_read_whole():
 @pytest.mark.parametrize("size", [0, 11, 1501])
 def test_what_is_no_packet_is_refused(size):
     with pytest.raises(ValueError, match="12 to 1500"):
-        _loops.protect_times(session(PROFILES[0], "libsrtp"), bytes(size), 1)
+        _loops.protect_times(session(PROFILES[0], "libsrtp"), bytes(size), 0, 1)
     with pytest.raises(ValueError, match="12 to 1500"):
         _loops.unprotect_each(session(PROFILES[0], "libsrtp"), [bytes(size)])

@@ -1,10 +1,14 @@
 """A replayed engine does what an engine does: the same datagrams as by its Python doors, and nobody misses a packet."""
 
-import threading
-import time
+import sys
 from collections import defaultdict
+from pathlib import Path
 
 import pytest
+
+sys.path.append(str(Path(__file__).parents[2] / "bench"))
+
+import replay  # noqa: E402
 
 from mediarouter import rtp
 from mediarouter.bench._recording import COPY_SSRC, FIRST_SEQ
@@ -130,31 +134,31 @@ def test_more_than_is_recorded_cannot_be_played():
     assert Replay(stage.engine, stage.recording, 0) is not None
 
 
-def test_two_replays_and_a_spinning_thread_do_not_block_each_other():
-    stages = [Stage(1, 100) for _ in range(2)]
-    for stage in stages:
-        stage.record(30 * SECOND_US)
-    figures: list[dict[str, int]] = [{}, {}]
-    spinning = True
+@pytest.mark.parametrize("spin", [False, True])
+def test_two_engines_do_not_block_each_other_even_while_python_spins(spin):
+    measured = replay.measure(2, subscribers=100, seconds=10, spin=spin)
+    assert measured.packets == [100 * 180 * 10] * 2
+    # neither on a processor nor waiting for one: held up by a lock, as the GIL would be; that takes about half
+    assert measured.blocked < 0.2, measured
+    assert measured.cpu_ns_per_packet > 20
 
-    def spin() -> None:
-        while spinning:
-            pass
 
-    def play(index: int, start_ns: int) -> None:
-        figures[index] = stages[index].play(30 * SECOND_US, start_ns)
+def test_rates_leave_out_the_time_without_a_processor_but_not_what_a_lock_took():
+    alone = replay.Measured([1000], [100], [100], [0])
+    disturbed = replay.Measured([1000, 1000], [200, 100], [100, 100], [100, 0])
+    assert disturbed.rate == pytest.approx(2 * alone.rate) and disturbed.blocked == 0
+    assert disturbed.wall_rate == pytest.approx(alone.wall_rate)
+    locked = replay.Measured([1000, 1000], [200, 200], [100, 100], [0, 0])
+    assert locked.rate == pytest.approx(alone.rate) and locked.blocked == 0.5
+    assert locked.cpu_ns_per_packet == alone.cpu_ns_per_packet == 0.1
 
-    start_ns = time.monotonic_ns() + 100_000_000
-    threads = [threading.Thread(target=play, args=(index, start_ns)) for index in range(2)]
-    spinner = threading.Thread(target=spin, daemon=True)
-    for thread in (*threads, spinner):
-        thread.start()
-    for thread in threads:
-        thread.join()
-    spinning = False
-    spinner.join()
-    for measured in figures:
-        assert measured["packets"] == 100 * 180 * 30
-        # neither on a processor nor waiting for one: held up by a lock, as the GIL would be
-        blocked_ns = measured["wall_ns"] - measured["cpu_ns"] - measured["waited_ns"]
-        assert blocked_ns < 0.1 * measured["wall_ns"], measured
+
+@pytest.mark.parametrize(("second", "code"), [(1.95, 0), (1.85, 1)])
+def test_the_check_fails_below_nineteen_tenths(monkeypatch, capsys, second, code):
+    def measure(workers, *, subscribers, seconds, spin=False):
+        return replay.Measured([int(1000 * (1 if workers == 1 else second))], [100], [100], [0])
+
+    monkeypatch.setattr(replay, "measure", measure)
+    monkeypatch.setattr(sys, "argv", ["replay.py", "--check", "--rounds", "1"])
+    assert replay.main() == code
+    assert "2 workers, and Python spins" in capsys.readouterr().out

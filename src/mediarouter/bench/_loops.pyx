@@ -22,7 +22,7 @@ from mediarouter._rtcp cimport (
     rtcp_reader_init,
     rtcp_report_count,
 )
-from mediarouter._rtp cimport read_u16, write_u16
+from mediarouter._rtp cimport write_u16
 from mediarouter._srtp cimport SRTP_MAX_TRAILER, SrtpSession, srtp_context_protect, srtp_context_unprotect
 from mediarouter._transport_feedback cimport TwccFeedback, TwccStatus, twcc_parse
 
@@ -62,12 +62,12 @@ cdef int size_of(bytes packet) except -1:
     return <int>len(packet)
 
 
-def protect_times(SrtpSession session not None, bytes packet not None, int times):
-    """Copy an RTP packet and protect it in place, so many times with numbers that count up; how many were."""
+def protect_times(SrtpSession session not None, bytes packet not None, int first, int times):
+    """Copy an RTP packet and protect it in place, so many times with numbers that count up from `first`; how many
+    were protected."""
     cdef uint8_t room[PACKET_MAX + SRTP_MAX_TRAILER]
     cdef const uint8_t *data = <const uint8_t *><const char *>packet
     cdef int size = size_of(packet)
-    cdef uint16_t first = read_u16(data + 2)
     cdef int i
     cdef int made = 0
     with nogil:
