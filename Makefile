@@ -6,7 +6,7 @@ SANITIZED := env LD_PRELOAD=$(ASAN) PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leak
 	UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 PYTHONPATH=build/asan $(BIN)/python
 FUZZ_SECONDS ?= 60
 
-.PHONY: all build test unit e2e bench debug asan fuzz lint annotate docs clean
+.PHONY: all build test unit e2e bench instructions debug asan fuzz lint annotate docs clean
 
 all: build
 
@@ -30,6 +30,10 @@ e2e: build
 
 bench: build
 	$(BIN)/python -m pytest bench/micro
+
+# Instructions a packet, against bench/instructions.json; valgrind and libIPSec_MB must be there
+instructions: build
+	$(BIN)/python bench/instructions.py --check
 
 debug: .venv/installed
 	MEDIAROUTER_DEBUG=1 $(BIN)/python setup.py -q build_ext --inplace --force

@@ -240,6 +240,7 @@ TESTED_BY = {
     "bench.commands": "test_cli.py",
     "bench.floor_process": "bench/test_fanout.py",
     "bench.router_process": "bench/test_fanout.py",
+    "bench.stage": "bench/test_replay.py",
 }
 
 

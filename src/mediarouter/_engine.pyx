@@ -23,7 +23,6 @@ from mediarouter._layers cimport LAYER_NONE, layers_reset
 from mediarouter._lookup cimport ssrc_table_put
 from mediarouter._loop cimport (
     LATENCY_BUCKETS,
-    Loop,
     loop_add_socket,
     loop_apply_gather,
     loop_free,
@@ -98,10 +97,6 @@ cdef class Engine:
     Raises:
         MemoryError: no memory or file descriptors left.
     """
-    cdef Loop *loop
-    cdef readonly int event_fd
-    cdef bytearray event_copy
-    cdef uint8_t datagram[2048]
 
     def __cinit__(self):
         self.loop = loop_new()

@@ -8,6 +8,7 @@ from mediarouter._udp_queues cimport UdpQueues
 cdef enum:
     RECV_BATCH = 64                # messages one call takes: each a datagram, or a run of them from one sender
     DATAGRAM_SIZE_MAX = 2048       # bytes; a longer one is dropped
+    NO_SOCKET = -1                 # in place of a descriptor: what is sent counts, and goes nowhere
 
 cdef struct UdpCounters:
     uint64_t received              # datagrams

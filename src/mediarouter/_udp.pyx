@@ -178,11 +178,16 @@ cdef void udp_init(UdpSocket *udp, int fd, int index, uint32_t recv_buffer_size)
     udp.index = <uint8_t>index
     udp.gso = True
     udp.recv_buffer_size = recv_buffer_size
-    udp.send_many = sendmmsg
+    udp.send_many = sendmmsg if fd != NO_SOCKET else send_nowhere
+
+
+cdef int send_nowhere(int fd, mmsghdr *messages, unsigned int count, int flags) noexcept nogil:
+    return <int>count
 
 
 cdef void udp_release(UdpSocket *udp) noexcept nogil:
-    close(udp.fd)
+    if udp.fd != NO_SOCKET:
+        close(udp.fd)
     udp_queues_release(&udp.queues)
 
 
@@ -391,7 +396,7 @@ cdef class UdpFace:
     cdef UdpCounters counters
 
     def __cinit__(self):
-        udp_init(&self.sockets[0], -1, 0, 0)
+        udp_init(&self.sockets[0], NO_SOCKET, 0, 0)
         self.sockets[0].send_many = scripted
         self.batch = send_batch_new()
         if self.batch == NULL or not outbox_init(&self.outbox, 1 << 20):

@@ -3,8 +3,11 @@ from libc.stdint cimport int64_t
 
 cdef extern from *:
     """
+    #include <fcntl.h>
+    #include <stdio.h>
     #include <sys/prctl.h>
     #include <time.h>
+    #include <unistd.h>
     static inline long long clock_now_ns(int clock) {
         struct timespec time;
         clock_gettime(clock, &time);
@@ -15,8 +18,21 @@ cdef extern from *:
         while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, 0) != 0) {}
     }
     static inline void sleep_exactly(void) { prctl(PR_SET_TIMERSLACK, 1UL); }
+    /* How long this thread has been ready to run while others had the processor; 0 where Linux does not tell. */
+    static inline long long thread_waited_ns(void) {
+        char text[96] = {0};
+        unsigned long long ran, waited = 0;
+        int fd = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+            return 0;
+        if (read(fd, text, sizeof(text) - 1) <= 0 || sscanf(text, "%llu %llu", &ran, &waited) != 2)
+            waited = 0;
+        close(fd);
+        return (long long) waited;
+    }
     """
     int64_t clock_now_ns(int clock) nogil
     void sleep_until_ns(int64_t at_ns) nogil
     void sleep_exactly() nogil
-    int CLOCK_MONOTONIC, CLOCK_REALTIME
+    int64_t thread_waited_ns() nogil
+    int CLOCK_MONOTONIC, CLOCK_REALTIME, CLOCK_THREAD_CPUTIME_ID
