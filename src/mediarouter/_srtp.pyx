@@ -322,7 +322,8 @@ cdef class SrtpSession:
         return out
 
     def unprotect_rtcp(self, packet, /):
-        """An SRTCP datagram, decrypted.
+        """An SRTCP datagram, decrypted; one that its sender left in clear is taken too, by its tag (RFC 3711 section
+        3.4, RFC 7714 section 9.3).
 
         Raises:
             SrtpError: its tag is wrong, or it was here before.

@@ -445,7 +445,7 @@ cdef int open_rtcp_counter(Session *session, uint8_t *packet, int size, uint32_t
     cdef uint8_t iv[16]
     cdef ImbJob job
     cdef int drop = verify(&session.rtcp, packet, size + 4, packet + size + 4, session.policy.rtcp_tag_size)
-    if drop != 0 or size == RTCP_HEADER_SIZE:
+    if drop != 0 or size == RTCP_HEADER_SIZE or not trailer & RTCP_ENCRYPTED:
         return drop
     make_iv(iv, session, &session.rtcp, read_u32(packet + 4), trailer & RTCP_INDEX_MAX)
     memset(&job, 0, sizeof(ImbJob))
@@ -462,8 +462,6 @@ cdef int unprotect_rtcp(void *handle, uint8_t *packet, int size) noexcept nogil:
         return DROP_SRTP_FAILED
     trailer = read_u32(packet + size - 4 - behind)
     size -= 4 + session.policy.rtcp_tag_size
-    if not session.policy.gcm and not trailer & RTCP_ENCRYPTED:
-        return DROP_SRTP_FAILED
     stream = srtp_stream_find(&session.streams, read_u32(packet + 4))
     if stream != NULL:
         drop = replay_check(&stream.rtcp, trailer & RTCP_INDEX_MAX)
@@ -563,8 +561,8 @@ table.protect_rtcp, table.unprotect_rtcp = protect_rtcp, unprotect_rtcp
 table.remove, table.set_roc, table.roc, table.count, table.fanout = remove, set_roc, get_roc, count, fanout
 
 
-def with_session_keys(int profile, bytes key, bytes salt, bytes packet, int rtcp_index):
-    """A packet protected under session keys as they are, where an RFC's vectors state those.
+def with_session_keys(int profile, bytes key, bytes salt, bytes packet, int rtcp_index, *, bint inbound=False):
+    """A packet protected, or `inbound` and opened, under session keys as they are, where an RFC's vectors state those.
 
     Args:
         profile: a GCM profile.
@@ -576,18 +574,21 @@ def with_session_keys(int profile, bytes key, bytes salt, bytes packet, int rtcp
     cdef SrtpPolicy policy
     cdef Session *session
     cdef uint8_t out[2048]
-    cdef int size
+    cdef int size = <int>len(packet)
     both = key + salt
-    if not crypto_present() or len(packet) > 1500 or not srtp_policy_init(
-            &policy, profile, <const uint8_t *><const char *>both, <int>len(both), False) or not policy.gcm:
+    if not crypto_present() or size > 1500 or not srtp_policy_init(
+            &policy, profile, <const uint8_t *><const char *>both, <int>len(both), inbound) or not policy.gcm:
         raise ValueError("not a GCM profile with its key")
     session = <Session *>create(&policy)
     crypto_install(&session.rtp, &policy, policy.key, policy.key + policy.cipher_key_size, NULL)
     crypto_install(&session.rtcp, &policy, policy.key, policy.key + policy.cipher_key_size, NULL)
-    if rtcp_index:
-        stream_of(session, read_u32(<const uint8_t *><const char *>packet + 4)).rtcp_sent = rtcp_index - 1
-        size = protect_rtcp(session, out, <const uint8_t *><const char *>packet, <int>len(packet))
+    memcpy(out, <const char *>packet, size)
+    if inbound:
+        size = (unprotect_rtcp if rtcp_index else unprotect)(session, out, size)
+    elif rtcp_index:
+        stream_of(session, read_u32(out + 4)).rtcp_sent = rtcp_index - 1
+        size = protect_rtcp(session, out, out, size)
     else:
-        size = protect(session, out, <const uint8_t *><const char *>packet, <int>len(packet))
+        size = protect(session, out, out, size)
     release(session)
-    return (<char *>out)[:size]
+    return (<char *>out)[:max(size, 0)]
