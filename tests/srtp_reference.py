@@ -81,3 +81,33 @@ def protected_rtcp(profile: Profile, keys: Keys, packet: bytes, index: int, *, e
     stream = keystream(keys.cipher, counter_of(keys.salt, ssrc, index), len(packet) - clear)
     packet = packet[:clear] + mixed(packet[clear:], stream) + trailer
     return packet + hmac.digest(keys.auth, packet, hashlib.sha1)[:10]
+
+
+def values_of(block: bytes, *, two_byte: bool) -> list[tuple[int, int, int]]:
+    """RFC 8285: (id, where its value starts, where it ends) of each element of a sound block."""
+    found, at = [], 0
+    while at < len(block):
+        if block[at] == 0:
+            at += 1
+        elif two_byte:
+            found.append((block[at], at + 2, at + 2 + block[at + 1]))
+            at = found[-1][2]
+        else:
+            found.append((block[at] >> 4, at + 1, at + 2 + (block[at] & 15)))
+            at = found[-1][2]
+    return found
+
+
+def masked(profile: Profile, master: bytes, packet: bytes, ids: set[int], roc: int = 0) -> bytes:
+    """RFC 6904 section 4: the keystream runs over the whole block, padding included, and the mask chooses from it."""
+    if not packet[0] & 0x10:
+        return packet
+    keys = derived(profile, master, HEADERS)
+    start, end = 16 + 4 * (packet[0] & 15), header_size(packet)
+    ssrc, index = int.from_bytes(packet[8:12]), roc << 16 | int.from_bytes(packet[2:4])
+    stream = keystream(keys.cipher, counter_of(keys.salt, ssrc, index), end - start)
+    block = bytearray(packet[start:end])
+    for element, first, last in values_of(bytes(block), two_byte=packet[start - 4] == 0x10):
+        if element in ids:
+            block[first:last] = mixed(block[first:last], stream[first:last])
+    return packet[:start] + bytes(block) + packet[end:]

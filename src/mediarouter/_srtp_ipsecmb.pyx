@@ -28,6 +28,7 @@ from mediarouter._srtp_crypto cimport (
     crypto_gcm,
     crypto_hmac,
     crypto_install,
+    crypto_mask,
     crypto_present,
     hmac_job,
 )
@@ -38,7 +39,7 @@ from mediarouter._srtp_headers cimport (
     cryptex_part,
     cryptex_unmark,
     cryptex_wanted,
-    header_mask,
+    header_mask_size,
     header_size,
 )
 from mediarouter._srtp_policy cimport (
@@ -154,23 +155,18 @@ cdef int begin(Pending *packet) noexcept nogil:
     if drop != 0 and drop != DROP_SRTP_REPLAY:         # a retransmission within the window may have its index again
         return drop
     srtp_stream_accept(stream, packet.index)
-    if session.policy.masks_headers:
-        return mask(session, packet.out, packet.header_size, packet.index)
+    if session.policy.masks_headers and not crypto_mask(
+            &session.header, &session.policy, packet.out, packet.header_size, packet.index):
+        return DROP_SRTP_FAILED
     return 0
 
 
-cdef int mask(Session *session, uint8_t *packet, int size, uint64_t index) noexcept nogil:
-    cdef uint8_t iv[16]
-    cdef int i
-    if not packet[0] & 0x10:
-        return 0
-    memset(iv, 0, 16)              # counter mode whatever the profile (RFC 7714 section 8.3)
-    memcpy(iv + 4, packet + 8, 4)
-    write_u16(iv + 8, <uint16_t>(index >> 32))
-    write_u32(iv + 10, <uint32_t>index)
-    for i in range(14):
-        iv[i] ^= session.header.salt[i]
-    return 0 if header_mask(packet, size, &session.policy, &session.header, iv) else DROP_SRTP_FAILED
+cdef int clear_size(const Session *session, const uint8_t *packet, int size) noexcept nogil:
+    # the header's; -1: it is not sound, or cannot be masked
+    cdef int end = header_size(packet, size)
+    if end >= 0 and session.policy.masks_headers and header_mask_size(packet, end) < 0:
+        return -1
+    return end
 
 
 cdef int seal_gcm(Pending *packet) noexcept nogil:
@@ -255,7 +251,7 @@ cdef int protect(void *handle, uint8_t *out, const uint8_t *data, int size) noex
     cdef int drop
     packet.session = <Session *>handle
     packet.out = out
-    packet.header_size = header_size(data, size)
+    packet.header_size = clear_size(packet.session, data, size)
     if packet.header_size < 0:
         return DROP_SRTP_FAILED
     if packet.session.policy.cryptex and cryptex_wanted(data):
@@ -390,7 +386,7 @@ cdef int unprotect(void *handle, uint8_t *packet, int size) noexcept nogil:
     cdef Session *session = <Session *>handle
     cdef SrtpStream *stream = srtp_stream_find(&session.streams, read_u32(packet + 8))
     cdef uint64_t index = 0
-    cdef int drop, clear = header_size(packet, size), start = clear
+    cdef int drop, clear = clear_size(session, packet, size), start = clear
     if clear < 0:
         return DROP_SRTP_FAILED
     if not srtp_stream_index(stream, read_u16(packet + 2), &index):
@@ -410,8 +406,9 @@ cdef int unprotect(void *handle, uint8_t *packet, int size) noexcept nogil:
         drop = open_packet(session, packet, start, size, index)
     if drop == 0 and start < 0:
         cryptex_unmark(packet)
-    elif drop == 0 and session.policy.masks_headers:
-        drop = mask(session, packet, clear, index)
+    elif drop == 0 and session.policy.masks_headers and not crypto_mask(
+            &session.header, &session.policy, packet, clear, index):
+        drop = DROP_SRTP_FAILED
     if drop != 0:
         return drop
     stream = stream_of(session, read_u32(packet + 8))
@@ -510,7 +507,7 @@ cdef int place(SrtpFanoutItem *item, Pending *packet, const uint8_t *payload, in
     packet.session = <Session *>item.context.session
     packet.out, packet.header_size = item.out, item.header_size
     packet.payload, packet.size = payload, size
-    if header_size(item.out, item.header_size) != item.header_size:
+    if clear_size(packet.session, item.out, item.header_size) != item.header_size:
         return DROP_SRTP_FAILED
     if packet.session.policy.cryptex and cryptex_wanted(item.out):
         memcpy(item.out + item.header_size, payload, size)

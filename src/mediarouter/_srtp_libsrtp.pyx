@@ -13,7 +13,7 @@ The rollover counter of an SSRC's first packet is taken for 0. Where the packets
 one too few and nothing would ever authenticate; so the first packet is tried with 1 as well.
 """
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 from mediarouter._drop cimport (
@@ -25,6 +25,8 @@ from mediarouter._drop cimport (
 )
 from mediarouter._lookup cimport SsrcTable
 from mediarouter._rtp cimport read_u16, read_u32, write_u16
+from mediarouter._srtp_headers cimport header_mask_size, header_size
+from mediarouter._srtp_libsrtp_mask cimport mask_cipher_free, mask_cipher_new, mask_values
 from mediarouter._srtp_policy cimport (
     RTCP_HEADER_SIZE,
     SRTP_AEAD_AES_256_GCM,
@@ -44,8 +46,10 @@ from mediarouter._srtp_streams cimport (
     SrtpStream,
     replay_add,
     replay_check,
+    srtp_stream_accept,
     srtp_stream_add,
     srtp_stream_find,
+    srtp_stream_index,
     srtp_stream_remove,
     srtp_streams_release,
 )
@@ -70,8 +74,6 @@ cdef extern from "<string.h>" nogil:
 cdef enum:
     PROFILES = 6
     POLICY_SIZE = 128              # of srtp_policy_t, libsrtp 2.x on 64 bits
-    OFFSET_HEADER_IDS = 104        # int *enc_xtn_hdr: a pointer; its count is an int behind it
-    OFFSET_HEADER_COUNT = 112
     RETRY_SIZE = 2048              # a larger packet is not tried a second time
     AES_ICM_256 = 5                # libsrtp's number of the cipher of RFC 6188
     AES_256_ICM_KEY_SIZE = 46      # key and salt
@@ -93,10 +95,10 @@ cdef struct LibsrtpSession:
     void *libsrtp
     void *clear                    # takes SRTCP in clear in counter mode; NULL before the first such packet
     SrtpPolicy policy
-    SsrcTable known                # SrtpStreams, of which the SRTCP window alone is used, and in counter mode only
+    # SrtpStreams, of which the SRTCP window is used in counter mode, the RTP index where headers are masked
+    SsrcTable known
     int retries
-    int header_ids[256]
-    int header_id_count
+    void *mask                     # cipher of the header extensions' values, or NULL
 
 cdef Template[6] templates
 cdef size_t ssrc_offset, ssrc_type_offset, key_offset, rtcp_service_offset
@@ -179,15 +181,11 @@ cdef void fill(uint8_t *policy, LibsrtpSession *session, int kind, uint32_t ssrc
     (<int32_t *>(policy + ssrc_type_offset))[0] = kind
     (<uint32_t *>(policy + ssrc_offset))[0] = ssrc
     (<const uint8_t **>(policy + key_offset))[0] = session.policy.key
-    if session.header_id_count:
-        (<int **>(policy + OFFSET_HEADER_IDS))[0] = session.header_ids
-        (<int *>(policy + OFFSET_HEADER_COUNT))[0] = session.header_id_count
 
 
 cdef void *create(const SrtpPolicy *policy) noexcept nogil:
     cdef LibsrtpSession *session
     cdef uint8_t data[POLICY_SIZE]
-    cdef int i
     if policy.cryptex:
         return NULL
     session = <LibsrtpSession *>calloc(1, sizeof(LibsrtpSession))
@@ -195,14 +193,15 @@ cdef void *create(const SrtpPolicy *policy) noexcept nogil:
         return NULL
     session.policy = policy[0]
     session.retries = SRTP_ROC_RETRIES
-    for i in range(256):
-        if policy.masked[i]:
-            session.header_ids[session.header_id_count] = i
-            session.header_id_count += 1
     fill(data, session, any_inbound if policy.inbound else any_outbound, 0)
     if lib_create(&session.libsrtp, data) != 0:
         free(session)
         return NULL
+    if policy.masks_headers:
+        session.mask = mask_cipher_new(policy)
+        if session.mask == NULL:
+            release(session)
+            return NULL
     return session
 
 
@@ -211,6 +210,8 @@ cdef void release(void *handle) noexcept nogil:
     lib_dealloc(session.libsrtp)
     if session.clear != NULL:
         lib_dealloc(session.clear)
+    if session.mask != NULL:
+        mask_cipher_free(session.mask)
     srtp_streams_release(&session.known)
     explicit_bzero(session, sizeof(LibsrtpSession))
     free(session)
@@ -278,10 +279,56 @@ cdef int process(LibsrtpSession *session, void *by, process_t function, uint8_t 
     return size
 
 
+cdef int mask_size(const uint8_t *packet, int size) noexcept nogil:
+    size = header_size(packet, size)
+    return size if size < 0 else header_mask_size(packet, size)
+
+
+cdef int protect_masked(LibsrtpSession *session, uint8_t *packet, int size) noexcept nogil:
+    cdef uint64_t index = 0
+    cdef uint32_t ssrc = read_u32(packet + 8)
+    cdef int masked = mask_size(packet, size)
+    if masked < 0:
+        return DROP_SRTP_FAILED
+    if not srtp_stream_index(srtp_stream_find(&session.known, ssrc), read_u16(packet + 2), &index):
+        return DROP_SRTP_OLD
+    if not mask_values(session.mask, &session.policy, packet, masked, index):
+        return DROP_SRTP_FAILED
+    size = process(session, session.libsrtp, lib_protect, packet, size, 8)
+    if size >= 0:
+        srtp_stream_accept(srtp_stream_find(&session.known, ssrc), index)
+    return size
+
+
+cdef int unprotect_masked(LibsrtpSession *session, uint8_t *packet, int size) noexcept nogil:
+    cdef uint64_t index = 0
+    cdef uint32_t roc = 0, ssrc = read_u32(packet + 8)
+    cdef SrtpStream *stream = srtp_stream_find(&session.known, ssrc)
+    cdef bint new = stream == NULL
+    cdef int masked = mask_size(packet, size)
+    if masked < 0:
+        return DROP_SRTP_FAILED
+    if not srtp_stream_index(stream, read_u16(packet + 2), &index):
+        return DROP_SRTP_OLD
+    size = process(session, session.libsrtp, lib_unprotect, packet, size, 8)
+    if size < 0:
+        return size
+    if new and lib_get_roc(session.libsrtp, ssrc, &roc) == 0:      # it may have been found at 1
+        index |= <uint64_t>roc << 16
+    srtp_stream_accept(srtp_stream_find(&session.known, ssrc), index)
+    return size if mask_values(session.mask, &session.policy, packet, masked, index) else DROP_SRTP_FAILED
+
+
+cdef int seal(LibsrtpSession *session, uint8_t *packet, int size) noexcept nogil:
+    if session.mask != NULL:
+        return protect_masked(session, packet, size)
+    return process(session, session.libsrtp, lib_protect, packet, size, 8)
+
+
 cdef int protect(void *session, uint8_t *out, const uint8_t *packet, int size) noexcept nogil:
     if out != packet:
         memcpy(out, packet, size)
-    return process(<LibsrtpSession *>session, (<LibsrtpSession *>session).libsrtp, lib_protect, out, size, 8)
+    return seal(<LibsrtpSession *>session, out, size)
 
 
 cdef int protect_rtcp(void *session, uint8_t *out, const uint8_t *packet, int size) noexcept nogil:
@@ -290,8 +337,11 @@ cdef int protect_rtcp(void *session, uint8_t *out, const uint8_t *packet, int si
     return process(<LibsrtpSession *>session, (<LibsrtpSession *>session).libsrtp, lib_protect_rtcp, out, size, 4)
 
 
-cdef int unprotect(void *session, uint8_t *packet, int size) noexcept nogil:
-    return process(<LibsrtpSession *>session, (<LibsrtpSession *>session).libsrtp, lib_unprotect, packet, size, 8)
+cdef int unprotect(void *handle, uint8_t *packet, int size) noexcept nogil:
+    cdef LibsrtpSession *session = <LibsrtpSession *>handle
+    if session.mask != NULL:
+        return unprotect_masked(session, packet, size)
+    return process(session, session.libsrtp, lib_unprotect, packet, size, 8)
 
 
 cdef void *clear_session(LibsrtpSession *session) noexcept nogil:
@@ -348,6 +398,7 @@ cdef bint set_roc(void *handle, uint32_t ssrc, uint32_t roc) noexcept nogil:
         if srtp_stream_add(&session.known, ssrc) == NULL:
             lib_remove(session.libsrtp, on_wire(ssrc))
             return False
+    srtp_stream_find(&session.known, ssrc).pending_roc = roc
     return lib_set_roc(session.libsrtp, ssrc, roc) == 0
 
 
@@ -364,14 +415,12 @@ cdef int count(const void *session) noexcept nogil:
 
 cdef void fanout(SrtpFanoutItem *items, int n, const uint8_t *payload, int size) noexcept nogil:
     # libsrtp works in place: each destination gets its copy first
-    cdef LibsrtpSession *session
     cdef SrtpFanoutItem *item
     cdef int i
     for i in range(n):
         item = &items[i]
         memcpy(item.out + item.header_size, payload, size)
-        session = <LibsrtpSession *>item.context.session
-        item.size = process(session, session.libsrtp, lib_protect, item.out, item.header_size + size, 8)
+        item.size = seal(<LibsrtpSession *>item.context.session, item.out, item.header_size + size)
 
 
 def measure(bytes packet, int count, int profile, bytes key, int rounds):
