@@ -98,6 +98,7 @@ cdef struct LibsrtpSession:
     # SrtpStreams, of which the SRTCP window is used in counter mode, the RTP index where headers are masked
     SsrcTable known
     int retries
+    uint64_t recent                # SSRC of the last packet that was good, and a bit above it; 0: none
     void *mask                     # cipher of the header extensions' values, or NULL
 
 cdef Template[6] templates
@@ -256,7 +257,7 @@ cdef int process(LibsrtpSession *session, void *by, process_t function, uint8_t 
                  int at) noexcept nogil:
     # `by`: the libsrtp session that does it; `at`: where the SSRC stands
     cdef uint32_t ssrc = read_u32(packet + at)
-    cdef bint new = srtp_stream_find(&session.known, ssrc) == NULL
+    cdef bint new = session.recent != (ssrc | <uint64_t>1 << 32) and srtp_stream_find(&session.known, ssrc) == NULL
     cdef bint second_chance = False
     cdef uint8_t kept[RETRY_SIZE]
     cdef int status, received = size
@@ -276,6 +277,7 @@ cdef int process(LibsrtpSession *session, void *by, process_t function, uint8_t 
     if new and srtp_stream_add(&session.known, ssrc) == NULL:
         lib_remove(by, on_wire(ssrc))
         return DROP_SRTP_FAILED
+    session.recent = ssrc | <uint64_t>1 << 32
     return size
 
 
@@ -383,6 +385,7 @@ cdef int unprotect_rtcp(void *handle, uint8_t *packet, int size) noexcept nogil:
 cdef void remove(void *handle, uint32_t ssrc) noexcept nogil:
     cdef LibsrtpSession *session = <LibsrtpSession *>handle
     srtp_stream_remove(&session.known, ssrc)
+    session.recent = 0
     lib_remove(session.libsrtp, on_wire(ssrc))
     if session.clear != NULL:
         lib_remove(session.clear, on_wire(ssrc))
