@@ -21,7 +21,7 @@ def sealed(dice: random.Random, profile: Profile, options: dict[str, object], co
     session = SrtpSession(profile, key_of(profile), key_of(profile), local_mki=mki, **others)  # type: ignore[arg-type]
     if control:
         return session.protect_rtcp(struct.pack("!BBHI", 0x80, 200, 6, dice.randrange(3)) + dice.randbytes(20))
-    one_byte, two_byte = b"\xbe\xde\0\2\x10a\x51bc\0\0\0", b"\x10\0\0\2\1\1a\5\2bc\0"
+    one_byte, two_byte = b"\xbe\xde\0\2\x10a\0\x51bc\0\0", b"\x10\0\0\2\1\1a\0\5\2bc"
     block = dice.choice((b"", one_byte, two_byte))
     first = 0x90 if block else 0x80
     head = struct.pack("!BBHII", first, 96, dice.randrange(65536), 0, dice.randrange(3))

@@ -44,6 +44,7 @@ LAYERS = {
         "_srtp_crypto",
         "_srtp_headers",
         "_srtp_libsrtp",
+        "_srtp_libsrtp_mask",
         "_srtp_policy",
         "_srtp_streams",
         "srtp",
@@ -210,8 +211,8 @@ def test_every_compiled_module_has_a_stub(path):
 # Rooms of the engine that only work together are tested together.
 TESTED_BY = {
     "_srtp_crypto": "test_srtp_ipsecmb.py",
-    "_srtp_headers": "test_srtp_ipsecmb.py",
     "_srtp_libsrtp": "test_srtp.py",
+    "_srtp_libsrtp_mask": "test_srtp_headers.py",
     "_srtp_policy": "test_srtp_backend.py",
     "_srtp_streams": "test_srtp_backend.py",
     "_address": "test_ice.py",

@@ -1,6 +1,8 @@
 """SRTP sessions against another implementation, against damage, replays, wraps and many streams."""
 
+import ctypes
 import gc
+import random
 
 import psutil
 import pylibsrtp
@@ -315,6 +317,32 @@ def test_a_flood_of_strangers_does_not_end_guessing_for_good(backend):
     for ssrc in range(300):
         assert refusal(bob.unprotect, rtp(5, ssrc, bytes(40))) == "srtp_auth"
     assert bob.unprotect(alice.protect(rtp(5))) == rtp(5)
+
+
+def test_a_result_is_the_callers_as_long_as_it_is_held(backend):
+    """The memory of a result that nobody holds serves for the next; one that is held in any way never changes."""
+    profile = Profile.AES128_CM_SHA1_80
+    alice, oracle = pair(profile, backend)[0], pair(profile, backend)[0]
+    dice = random.Random(7)
+    held: dict[int, tuple[object, bytes]] = {}
+    for seq in range(3000):
+        packet = rtp(seq, payload=dice.randbytes(dice.choice((0, 3, 60, 900, 1100, 1188, 1188, 5000))))
+        made, wanted = alice.protect(packet), bytearray(oracle.protect(packet))
+        assert made == wanted and len(made) == len(wanted) and hash(made) == hash(bytes(wanted))
+        assert ctypes.string_at(made, len(made) + 1) == wanted + b"\0"
+        if dice.random() < 0.4:
+            kept = dice.choice((lambda x: x, memoryview, lambda x: {x: None}, lambda x: (x,)))(made)
+            held[dice.randrange(8)] = (kept, bytes(wanted))
+        for value, expected in held.values():
+            assert (value if isinstance(value, bytes | memoryview) else next(iter(value))) == expected
+        del made
+
+
+def test_the_memory_of_a_result_serves_again(backend):
+    alice, _ = pair(Profile.AEAD_AES_128_GCM, backend)
+    places = {id(alice.protect(rtp(seq, payload=bytes(1188 - seq % 2)))) for seq in range(100)}
+    assert len(places) == 1
+    assert len({id(made) for made in [alice.protect(rtp(seq)) for seq in range(100, 150)]}) == 50
 
 
 ONE_BYTE = b"\xbe\xde\x00\x03" + b"\x10\xaa" + b"\x22abc" + b"\x31de" + b"\0" * 3

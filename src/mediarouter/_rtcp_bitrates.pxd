@@ -1,14 +1,14 @@
 # Limits on bitrates as Python values.
 from mediarouter._rtcp cimport RtcpView
-from mediarouter._rtcp_packet cimport RtcpPacket
+from mediarouter._rtcp_packet cimport FeedbackPacket
 
-cdef class Tmmbr(RtcpPacket):
+cdef class Tmmbr(FeedbackPacket):
     pass
 
-cdef class Tmmbn(RtcpPacket):
+cdef class Tmmbn(FeedbackPacket):
     pass
 
-cdef class Remb(RtcpPacket):
+cdef class Remb(FeedbackPacket):
     pass
 
 cdef const char *check_tmmbr(const RtcpView *view) noexcept nogil

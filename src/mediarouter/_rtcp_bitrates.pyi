@@ -1,11 +1,11 @@
 from collections.abc import Iterable
 from typing import final
 
-from mediarouter._rtcp_packet import RtcpPacket
+from mediarouter._rtcp_packet import FeedbackPacket
 from mediarouter.rtcp_rows import BitrateLimit
 
 @final
-class Tmmbr(RtcpPacket):
+class Tmmbr(FeedbackPacket):
     __match_args__ = ("sender_ssrc", "limits", "media_ssrc")
     def __init__(
         self,
@@ -14,14 +14,10 @@ class Tmmbr(RtcpPacket):
         media_ssrc: int = ...,
     ) -> None: ...
     @property
-    def sender_ssrc(self) -> int: ...
-    @property
-    def media_ssrc(self) -> int: ...
-    @property
     def limits(self) -> tuple[BitrateLimit, ...]: ...
 
 @final
-class Tmmbn(RtcpPacket):
+class Tmmbn(FeedbackPacket):
     __match_args__ = ("sender_ssrc", "limits", "media_ssrc")
     def __init__(
         self,
@@ -30,14 +26,10 @@ class Tmmbn(RtcpPacket):
         media_ssrc: int = ...,
     ) -> None: ...
     @property
-    def sender_ssrc(self) -> int: ...
-    @property
-    def media_ssrc(self) -> int: ...
-    @property
     def limits(self) -> tuple[BitrateLimit, ...]: ...
 
 @final
-class Remb(RtcpPacket):
+class Remb(FeedbackPacket):
     __match_args__ = ("sender_ssrc", "bitrate_bps", "ssrcs", "media_ssrc")
     def __init__(
         self,
@@ -46,10 +38,6 @@ class Remb(RtcpPacket):
         ssrcs: Iterable[int] = ...,
         media_ssrc: int = ...,
     ) -> None: ...
-    @property
-    def sender_ssrc(self) -> int: ...
-    @property
-    def media_ssrc(self) -> int: ...
     @property
     def bitrate_bps(self) -> int: ...
     @property

@@ -4,9 +4,10 @@ Sources: RFC 5104 section 4.2, draft-alvestrand-rmcat-remb-03 section 2.2.
 """
 
 cimport cython
+from cpython.number cimport PyNumber_Index
 from libc.stdint cimport uint8_t, uint32_t
 from mediarouter._rtcp cimport RTCP_PSFB, RTCP_RTPFB, RtcpView
-from mediarouter._rtcp_packet cimport RtcpPacket, checked, checked_u32, new_feedback, wire_of
+from mediarouter._rtcp_packet cimport FeedbackPacket, RtcpPacket, checked, checked_u32, new_feedback, wire_of
 from mediarouter._rtp cimport read_u24, read_u32, write_u24, write_u32
 
 from mediarouter.rtcp_rows import BitrateLimit
@@ -21,24 +22,24 @@ cdef enum:
     EXPONENT_MAX = 63
 
 
-cdef int exponent_of(object bitrate_bps, int bits, str name) except -1:
-    # the smallest one whose mantissa of that many bits holds the bitrate rounded down
+cdef uint32_t packed_bitrate(object bitrate_bps, int bits) except? 0xFFFFFFFF:
+    # six bits of exponent, then that many of mantissa: the bitrate rounded down
     cdef object largest = (<object>((1 << bits) - 1)) << EXPONENT_MAX
-    if not 0 <= bitrate_bps <= largest:
-        raise ValueError(f"{name} must be 0..{largest}")
-    return max(0, (<object>int(bitrate_bps)).bit_length() - bits)
+    cdef object number = PyNumber_Index(bitrate_bps)
+    cdef int exponent
+    if not 0 <= number <= largest:
+        raise ValueError(f"bitrate_bps must be 0..{largest}")
+    exponent = max(0, number.bit_length() - bits)
+    return <uint32_t>exponent << bits | <uint32_t>(number >> exponent)
 
 
 cdef int write_limits(RtcpPacket packet, int form, object sender_ssrc, object media_ssrc, object limits) except -1:
     cdef list rows = []
     cdef Py_ssize_t i
-    cdef int exponent
     cdef uint8_t *out
     for ssrc, bitrate_bps, overhead in limits:
-        exponent = exponent_of(bitrate_bps, 17, "bitrate_bps")
         rows.append((checked_u32(ssrc, "ssrc"),
-                     <uint32_t>exponent << 26 | <uint32_t>(bitrate_bps >> exponent) << 9
-                     | <uint32_t>checked(overhead, 0x1FF, "overhead")))
+                     packed_bitrate(bitrate_bps, 17) << 9 | <uint32_t>checked(overhead, 0x1FF, "overhead")))
     if not rows and form == FORMAT_TMMBR:
         raise ValueError("a TMMBR needs at least one limit")
     out = new_feedback(packet, RTCP_RTPFB, form, sender_ssrc, media_ssrc, FEEDBACK_SIZE + 8 * len(rows))
@@ -73,7 +74,7 @@ cdef const char *check_tmmbn(const RtcpView *view) noexcept nogil:
 
 
 @cython.final
-cdef class Tmmbr(RtcpPacket):
+cdef class Tmmbr(FeedbackPacket):
     """Temporary maximum media bitrate request: send no more than this.
 
     Args:
@@ -94,23 +95,13 @@ cdef class Tmmbr(RtcpPacket):
         write_limits(self, FORMAT_TMMBR, sender_ssrc, media_ssrc, limits)
 
     @property
-    def sender_ssrc(self):
-        """SSRC of whoever asks."""
-        return read_u32(wire_of(self) + 4)
-
-    @property
-    def media_ssrc(self):
-        """Has no meaning: the limits name who is asked."""
-        return read_u32(wire_of(self) + 8)
-
-    @property
     def limits(self):
         """`BitrateLimit` values."""
         return read_limits(self)
 
 
 @cython.final
-cdef class Tmmbn(RtcpPacket):
+cdef class Tmmbn(FeedbackPacket):
     """Temporary maximum media bitrate notification: the limits that a sender keeps to now, and who set them.
 
     Args:
@@ -130,16 +121,6 @@ cdef class Tmmbn(RtcpPacket):
         write_limits(self, FORMAT_TMMBN, sender_ssrc, media_ssrc, limits)
 
     @property
-    def sender_ssrc(self):
-        """SSRC of the sender."""
-        return read_u32(wire_of(self) + 4)
-
-    @property
-    def media_ssrc(self):
-        """Has no meaning."""
-        return read_u32(wire_of(self) + 8)
-
-    @property
     def limits(self):
         """`BitrateLimit` values."""
         return read_limits(self)
@@ -156,7 +137,7 @@ cdef const char *check_remb(const RtcpView *view) noexcept nogil:
 
 
 @cython.final
-cdef class Remb(RtcpPacket):
+cdef class Remb(FeedbackPacket):
     """Receiver estimated maximum bitrate.
 
     Args:
@@ -175,7 +156,7 @@ cdef class Remb(RtcpPacket):
 
     def __init__(self, sender_ssrc, bitrate_bps, ssrcs=(), media_ssrc=0):
         cdef list sources = [checked_u32(ssrc, "ssrcs") for ssrc in ssrcs]
-        cdef int exponent = exponent_of(bitrate_bps, 18, "bitrate_bps")
+        cdef uint32_t packed = packed_bitrate(bitrate_bps, 18)
         cdef Py_ssize_t i
         cdef uint8_t *out
         if len(sources) > 255:
@@ -183,19 +164,9 @@ cdef class Remb(RtcpPacket):
         out = new_feedback(self, RTCP_PSFB, FORMAT_REMB, sender_ssrc, media_ssrc, REMB_SIZE + 4 * len(sources))
         write_u32(out + FEEDBACK_SIZE, NAME_REMB)
         out[16] = <uint8_t>len(sources)
-        write_u24(out + 17, <uint32_t>exponent << 18 | <uint32_t>(bitrate_bps >> exponent))
+        write_u24(out + 17, packed)
         for i in range(len(sources)):
             write_u32(out + REMB_SIZE + 4 * i, sources[i])
-
-    @property
-    def sender_ssrc(self):
-        """SSRC of the receiver that estimates."""
-        return read_u32(wire_of(self) + 4)
-
-    @property
-    def media_ssrc(self):
-        """Has no meaning."""
-        return read_u32(wire_of(self) + 8)
 
     @property
     def bitrate_bps(self):

@@ -1,20 +1,20 @@
 # What is asked for again, as Python values: packets, pictures, key frames.
 from mediarouter._rtcp cimport RtcpView
-from mediarouter._rtcp_packet cimport RtcpPacket
+from mediarouter._rtcp_packet cimport FeedbackPacket
 
-cdef class Nack(RtcpPacket):
+cdef class Nack(FeedbackPacket):
     pass
 
-cdef class Pli(RtcpPacket):
+cdef class Pli(FeedbackPacket):
     pass
 
-cdef class Sli(RtcpPacket):
+cdef class Sli(FeedbackPacket):
     pass
 
-cdef class Rpsi(RtcpPacket):
+cdef class Rpsi(FeedbackPacket):
     pass
 
-cdef class Fir(RtcpPacket):
+cdef class Fir(FeedbackPacket):
     pass
 
 cdef const char *check_nack(const RtcpView *view) noexcept nogil

@@ -3,35 +3,27 @@ from typing import final
 
 from typing_extensions import Buffer
 
-from mediarouter._rtcp_packet import RtcpPacket
+from mediarouter._rtcp_packet import FeedbackPacket
 from mediarouter.rtcp_rows import FullIntraRequest, NackPair, SliceLoss
 
 @final
-class Nack(RtcpPacket):
+class Nack(FeedbackPacket):
     __match_args__ = ("sender_ssrc", "media_ssrc", "sequence_numbers")
     def __init__(self, sender_ssrc: int, media_ssrc: int, sequence_numbers: Iterable[int]) -> None: ...
     @classmethod
     def from_pairs(cls, sender_ssrc: int, media_ssrc: int, pairs: Iterable[NackPair | tuple[int, int]]) -> Nack: ...
-    @property
-    def sender_ssrc(self) -> int: ...
-    @property
-    def media_ssrc(self) -> int: ...
     @property
     def pairs(self) -> tuple[NackPair, ...]: ...
     @property
     def sequence_numbers(self) -> tuple[int, ...]: ...
 
 @final
-class Pli(RtcpPacket):
+class Pli(FeedbackPacket):
     __match_args__ = ("sender_ssrc", "media_ssrc")
     def __init__(self, sender_ssrc: int, media_ssrc: int) -> None: ...
-    @property
-    def sender_ssrc(self) -> int: ...
-    @property
-    def media_ssrc(self) -> int: ...
 
 @final
-class Sli(RtcpPacket):
+class Sli(FeedbackPacket):
     __match_args__ = ("sender_ssrc", "media_ssrc", "entries")
     def __init__(
         self,
@@ -40,14 +32,10 @@ class Sli(RtcpPacket):
         entries: Iterable[SliceLoss | tuple[int, int, int]],
     ) -> None: ...
     @property
-    def sender_ssrc(self) -> int: ...
-    @property
-    def media_ssrc(self) -> int: ...
-    @property
     def entries(self) -> tuple[SliceLoss, ...]: ...
 
 @final
-class Rpsi(RtcpPacket):
+class Rpsi(FeedbackPacket):
     __match_args__ = ("sender_ssrc", "media_ssrc", "payload_type", "bit_string", "bit_count")
     def __init__(
         self,
@@ -58,10 +46,6 @@ class Rpsi(RtcpPacket):
         bit_count: int | None = ...,
     ) -> None: ...
     @property
-    def sender_ssrc(self) -> int: ...
-    @property
-    def media_ssrc(self) -> int: ...
-    @property
     def payload_type(self) -> int: ...
     @property
     def bit_count(self) -> int: ...
@@ -69,7 +53,7 @@ class Rpsi(RtcpPacket):
     def bit_string(self) -> bytes: ...
 
 @final
-class Fir(RtcpPacket):
+class Fir(FeedbackPacket):
     __match_args__ = ("sender_ssrc", "entries", "media_ssrc")
     def __init__(
         self,
@@ -77,9 +61,5 @@ class Fir(RtcpPacket):
         entries: Iterable[FullIntraRequest | tuple[int, int]],
         media_ssrc: int = ...,
     ) -> None: ...
-    @property
-    def sender_ssrc(self) -> int: ...
-    @property
-    def media_ssrc(self) -> int: ...
     @property
     def entries(self) -> tuple[FullIntraRequest, ...]: ...

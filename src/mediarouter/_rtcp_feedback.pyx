@@ -8,7 +8,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy
 from mediarouter._rtcp cimport RTCP_PSFB, RTCP_RTPFB, RtcpView
-from mediarouter._rtcp_packet cimport RtcpPacket, checked, checked_u32, new_feedback, octets, wire_of
+from mediarouter._rtcp_packet cimport FeedbackPacket, checked, checked_u32, new_feedback, octets, wire_of
 from mediarouter._rtp cimport read_u16, read_u32, write_u16, write_u32
 
 from mediarouter.rtcp_rows import FullIntraRequest, NackPair, SliceLoss
@@ -62,7 +62,7 @@ cdef int write_pairs(Nack packet, object sender_ssrc, object media_ssrc, list pa
 
 
 @cython.final
-cdef class Nack(RtcpPacket):
+cdef class Nack(FeedbackPacket):
     """Packets that did not arrive.
 
     Args:
@@ -88,16 +88,6 @@ cdef class Nack(RtcpPacket):
         cdef Nack packet = Nack.__new__(Nack)
         write_pairs(packet, sender_ssrc, media_ssrc, list(pairs))
         return packet
-
-    @property
-    def sender_ssrc(self):
-        """SSRC of whoever misses the packets."""
-        return read_u32(wire_of(self) + 4)
-
-    @property
-    def media_ssrc(self):
-        """SSRC of the stream they belong to."""
-        return read_u32(wire_of(self) + 8)
 
     @property
     def pairs(self):
@@ -137,7 +127,7 @@ cdef const char *check_pli(const RtcpView *view) noexcept nogil:
 
 
 @cython.final
-cdef class Pli(RtcpPacket):
+cdef class Pli(FeedbackPacket):
     """Picture loss: send something that can be decoded without what came before.
 
     Args:
@@ -155,16 +145,6 @@ cdef class Pli(RtcpPacket):
     def __init__(self, sender_ssrc, media_ssrc):
         new_feedback(self, RTCP_PSFB, FORMAT_PLI, sender_ssrc, media_ssrc, FEEDBACK_SIZE)
 
-    @property
-    def sender_ssrc(self):
-        """SSRC of whoever asks."""
-        return read_u32(wire_of(self) + 4)
-
-    @property
-    def media_ssrc(self):
-        """SSRC of the stream asked for."""
-        return read_u32(wire_of(self) + 8)
-
 
 cdef const char *check_sli(const RtcpView *view) noexcept nogil:
     if view.size < FEEDBACK_SIZE + 4 or (view.size - FEEDBACK_SIZE) & 3:
@@ -173,7 +153,7 @@ cdef const char *check_sli(const RtcpView *view) noexcept nogil:
 
 
 @cython.final
-cdef class Sli(RtcpPacket):
+cdef class Sli(FeedbackPacket):
     """Slices that were lost.
 
     Args:
@@ -204,16 +184,6 @@ cdef class Sli(RtcpPacket):
             write_u32(out + FEEDBACK_SIZE + 4 * i, packed[i])
 
     @property
-    def sender_ssrc(self):
-        """SSRC of whoever lost them."""
-        return read_u32(wire_of(self) + 4)
-
-    @property
-    def media_ssrc(self):
-        """SSRC of the stream."""
-        return read_u32(wire_of(self) + 8)
-
-    @property
     def entries(self):
         """`SliceLoss` values."""
         cdef const uint8_t *data = wire_of(self)
@@ -233,7 +203,7 @@ cdef const char *check_rpsi(const RtcpView *view) noexcept nogil:
 
 
 @cython.final
-cdef class Rpsi(RtcpPacket):
+cdef class Rpsi(FeedbackPacket):
     """Reference picture selection: which picture the receiver has, in the codec's own words.
 
     Args:
@@ -270,16 +240,6 @@ cdef class Rpsi(RtcpPacket):
             out[FEEDBACK_SIZE + 1 + length] &= <uint8_t>(0xFF << (8 - (bits & 7)))
 
     @property
-    def sender_ssrc(self):
-        """SSRC of whoever tells."""
-        return read_u32(wire_of(self) + 4)
-
-    @property
-    def media_ssrc(self):
-        """SSRC of the stream."""
-        return read_u32(wire_of(self) + 8)
-
-    @property
     def payload_type(self):
         """Says how the bits are meant, 0..127."""
         return wire_of(self)[FEEDBACK_SIZE + 1] & 0x7F
@@ -307,7 +267,7 @@ cdef const char *check_fir(const RtcpView *view) noexcept nogil:
 
 
 @cython.final
-cdef class Fir(RtcpPacket):
+cdef class Fir(FeedbackPacket):
     """Full intra request: start anew with a key frame.
 
     Args:
@@ -334,16 +294,6 @@ cdef class Fir(RtcpPacket):
         for i, (ssrc, number) in enumerate(rows):
             write_u32(out + FEEDBACK_SIZE + 8 * i, ssrc)
             out[FEEDBACK_SIZE + 8 * i + 4] = number
-
-    @property
-    def sender_ssrc(self):
-        """SSRC of whoever asks."""
-        return read_u32(wire_of(self) + 4)
-
-    @property
-    def media_ssrc(self):
-        """Has no meaning: the entries name who is meant."""
-        return read_u32(wire_of(self) + 8)
 
     @property
     def entries(self):

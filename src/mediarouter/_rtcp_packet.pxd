@@ -11,6 +11,9 @@ cdef class RtcpPacket:
     cdef tuple cached              # the rows, once somebody has asked for them
     cdef int size                  # of `wire` without padding
 
+cdef class FeedbackPacket(RtcpPacket):
+    pass
+
 cdef class UnknownPacket(RtcpPacket):
     pass
 

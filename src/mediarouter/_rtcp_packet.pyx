@@ -128,9 +128,10 @@ cdef uint8_t *new_feedback(RtcpPacket packet, int packet_type, int form, object 
 
 
 cdef uint64_t checked(object value, uint64_t largest, str name) except? 0xFFFFFFFFFFFFFFFF:
-    if not 0 <= value <= largest:
+    cdef object number = PyNumber_Index(value)         # TypeError for 1.5, and for 1.0
+    if not 0 <= number <= largest:
         raise ValueError(f"{name} must be 0..{largest}")
-    return <uint64_t>PyNumber_Index(value)      # TypeError for 1.5
+    return <uint64_t>number
 
 
 cdef uint32_t checked_u32(object value, str name) except? 0xFFFFFFFF:
@@ -150,6 +151,21 @@ cdef uint64_t read_u64(const uint8_t *data) noexcept nogil:
 cdef void write_u64(uint8_t *data, uint64_t value) noexcept nogil:
     write_u32(data, <uint32_t>(value >> 32))
     write_u32(data + 4, <uint32_t>value)
+
+
+cdef class FeedbackPacket(RtcpPacket):
+    """What the kinds of feedback share: who sends it, and about which stream (RFC 4585 section 6.1)."""
+
+    @property
+    def sender_ssrc(self):
+        """SSRC of whoever sends the feedback."""
+        return read_u32(wire_of(self) + 4)
+
+    @property
+    def media_ssrc(self):
+        """SSRC of the stream that it is about. It has no meaning where rows name the streams: `Fir`, `Tmmbr`, `Tmmbn`,
+        `Remb`."""
+        return read_u32(wire_of(self) + 8)
 
 
 @cython.final

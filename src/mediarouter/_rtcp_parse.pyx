@@ -13,7 +13,7 @@ from mediarouter._rtcp_ccfb cimport Ccfb, check_ccfb
 from mediarouter._rtcp_feedback cimport (
     Fir, Nack, Pli, Rpsi, Sli, check_fir, check_nack, check_pli, check_rpsi, check_sli,
 )
-from mediarouter._rtcp_packet cimport UnknownPacket, packet_of
+from mediarouter._rtcp_packet cimport UnknownPacket, packet_of, rtcp_check_t
 from mediarouter._rtcp_reports cimport ReceiverReport, SenderReport, check_receiver_report, check_sender_report
 from mediarouter._rtcp_sources cimport App, Bye, Sdes, check_app, check_bye, check_sdes
 from mediarouter._rtcp_xr cimport Xr, check_xr
@@ -23,6 +23,11 @@ from mediarouter._transport_feedback cimport twcc_of
 cdef enum:
     DATAGRAM_SIZE_MAX = 65535
     FORMAT_TWCC = 15
+    FORMAT_APPLICATION = 15        # of payload-specific feedback; REMB is one
+    TRANSPORT_SLOTS = 8            # the table: 8 types from 200 on, 32 formats of RTPFB and of PSFB, the rest
+    PAYLOAD_SLOTS = 40
+    UNKNOWN_SLOT = 72
+    SLOTS = 73
 
 
 class RtcpError(ValueError):
@@ -42,62 +47,50 @@ class RtcpError(ValueError):
         return f"{self.args[0]} (at byte {self.offset})"
 
 
-cdef type class_of_feedback(const RtcpView *view, const char **reason):
-    if view.packet_type == RTCP_RTPFB:
-        if view.count == 1:
-            reason[0] = check_nack(view)
-            return Nack
-        if view.count == 3:
-            reason[0] = check_tmmbr(view)
-            return Tmmbr
-        if view.count == 4:
-            reason[0] = check_tmmbn(view)
-            return Tmmbn
-        if view.count == 11:
-            reason[0] = check_ccfb(view)
-            return Ccfb
-        return UnknownPacket
-    if view.count == 1:
-        reason[0] = check_pli(view)
-        return Pli
-    if view.count == 2:
-        reason[0] = check_sli(view)
-        return Sli
-    if view.count == 3:
-        reason[0] = check_rpsi(view)
-        return Rpsi
-    if view.count == 4:
-        reason[0] = check_fir(view)
-        return Fir
-    if view.count == 15 and is_remb(view):
-        reason[0] = check_remb(view)
-        return Remb
-    return UnknownPacket
+cdef rtcp_check_t[SLOTS] checks
+cdef list kinds = [UnknownPacket] * SLOTS
+
+
+cdef int slot_of(int packet_type, int count) noexcept nogil:
+    # feedback is told apart by its format, which stands where others have a count
+    if packet_type == RTCP_RTPFB:
+        return TRANSPORT_SLOTS + count
+    if packet_type == RTCP_PSFB:
+        return PAYLOAD_SLOTS + count
+    return packet_type - RTCP_SR if RTCP_SR <= packet_type < RTCP_SR + TRANSPORT_SLOTS else UNKNOWN_SLOT
+
+
+cdef int know(type kind, rtcp_check_t check, int packet_type, int form) except -1:
+    cdef int slot = slot_of(packet_type, form)
+    kinds[slot] = kind
+    checks[slot] = check
+    return 0
+
+
+know(SenderReport, check_sender_report, RTCP_SR, 0)
+know(ReceiverReport, check_receiver_report, RTCP_RR, 0)
+know(Sdes, check_sdes, RTCP_SDES, 0)
+know(Bye, check_bye, RTCP_BYE, 0)
+know(App, check_app, RTCP_APP, 0)
+know(Xr, check_xr, RTCP_XR, 0)
+know(Nack, check_nack, RTCP_RTPFB, 1)
+know(Tmmbr, check_tmmbr, RTCP_RTPFB, 3)
+know(Tmmbn, check_tmmbn, RTCP_RTPFB, 4)
+know(Ccfb, check_ccfb, RTCP_RTPFB, 11)
+know(Pli, check_pli, RTCP_PSFB, 1)
+know(Sli, check_sli, RTCP_PSFB, 2)
+know(Rpsi, check_rpsi, RTCP_PSFB, 3)
+know(Fir, check_fir, RTCP_PSFB, 4)
+know(Remb, check_remb, RTCP_PSFB, FORMAT_APPLICATION)
 
 
 cdef type class_of(const RtcpView *view, const char **reason):
+    cdef int slot = slot_of(view.packet_type, view.count)
     reason[0] = NULL
-    if view.packet_type == RTCP_RTPFB or view.packet_type == RTCP_PSFB:
-        return class_of_feedback(view, reason)
-    if view.packet_type == RTCP_RR:
-        reason[0] = check_receiver_report(view)
-        return ReceiverReport
-    if view.packet_type == RTCP_SR:
-        reason[0] = check_sender_report(view)
-        return SenderReport
-    if view.packet_type == RTCP_SDES:
-        reason[0] = check_sdes(view)
-        return Sdes
-    if view.packet_type == RTCP_BYE:
-        reason[0] = check_bye(view)
-        return Bye
-    if view.packet_type == RTCP_APP:
-        reason[0] = check_app(view)
-        return App
-    if view.packet_type == RTCP_XR:
-        reason[0] = check_xr(view)
-        return Xr
-    return UnknownPacket
+    if checks[slot] == NULL or (slot == PAYLOAD_SLOTS + FORMAT_APPLICATION and not is_remb(view)):
+        return UnknownPacket
+    reason[0] = checks[slot](view)
+    return <type>kinds[slot]
 
 
 cdef object packet_at(const RtcpView *view, int size, bint strict, const char **reason):

@@ -6,10 +6,13 @@ from mediarouter._rtcp_packet cimport RtcpPacket
 cdef class ReportBlock:
     cdef ReportFields fields
 
-cdef class SenderReport(RtcpPacket):
+cdef class ReportPacket(RtcpPacket):
     pass
 
-cdef class ReceiverReport(RtcpPacket):
+cdef class SenderReport(ReportPacket):
+    pass
+
+cdef class ReceiverReport(ReportPacket):
     pass
 
 cdef const char *check_sender_report(const RtcpView *view) noexcept nogil

@@ -2,6 +2,7 @@
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.number cimport PyNumber_Index
 from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 from mediarouter._rtcp cimport RTCP_RR, RTCP_SR, RtcpView, rtcp_read_report
@@ -31,6 +32,7 @@ cdef class ReportBlock:
 
     Raises:
         ValueError: a field is out of range.
+        TypeError: a field is no integer.
     """
 
     __match_args__ = ("ssrc", "fraction_lost", "cumulative_lost", "highest_sequence_number", "jitter", "last_sr",
@@ -38,11 +40,12 @@ cdef class ReportBlock:
 
     def __init__(self, ssrc, fraction_lost=0, cumulative_lost=0, highest_sequence_number=0, jitter=0, last_sr=0,
                  delay_since_last_sr=0):
-        if not -0x800000 <= cumulative_lost <= 0x7FFFFF:
+        cdef object lost = PyNumber_Index(cumulative_lost)
+        if not -0x800000 <= lost <= 0x7FFFFF:
             raise ValueError("cumulative_lost must be -8388608..8388607")
         self.fields.ssrc = checked_u32(ssrc, "ssrc")
         self.fields.fraction_lost = <uint8_t>checked(fraction_lost, 0xFF, "fraction_lost")
-        self.fields.cumulative_lost = <int32_t>cumulative_lost
+        self.fields.cumulative_lost = <int32_t>lost
         self.fields.highest_seq = checked_u32(highest_sequence_number, "highest_sequence_number")
         self.fields.jitter = checked_u32(jitter, "jitter")
         self.fields.last_sr = checked_u32(last_sr, "last_sr")
@@ -154,11 +157,6 @@ cdef uint8_t *new_report(RtcpPacket packet, int packet_type, int blocks_at, obje
     return out
 
 
-cdef bytes read_extension(RtcpPacket packet, int blocks_at):
-    cdef const uint8_t *data = wire_of(packet)
-    return (<const char *>data)[blocks_at + BLOCK_SIZE * (data[0] & 0x1F):packet.size]
-
-
 cdef const char *check_sender_report(const RtcpView *view) noexcept nogil:
     if view.size < SENDER_BLOCKS + BLOCK_SIZE * view.count:
         return "a sender report is shorter than its count of blocks asks for"
@@ -171,8 +169,31 @@ cdef const char *check_receiver_report(const RtcpView *view) noexcept nogil:
     return NULL
 
 
+cdef class ReportPacket(RtcpPacket):
+    """What sender and receiver reports share (RFC 3550 section 6.4)."""
+
+    @property
+    def ssrc(self):
+        """Of whoever made the report; in a sender report of the stream that it tells about."""
+        return read_u32(wire_of(self) + 4)
+
+    @property
+    def reports(self):
+        """About streams received: `ReportBlock` values, at most 31."""
+        if self.cached is None:
+            self.cached = read_blocks(self)
+        return self.cached
+
+    @property
+    def extension(self):
+        """Profile-specific bytes behind the blocks."""
+        cdef const uint8_t *data = wire_of(self)
+        cdef int at = SENDER_BLOCKS if data[1] == RTCP_SR else RECEIVER_BLOCKS
+        return (<const char *>data)[at + BLOCK_SIZE * (data[0] & 0x1F):self.size]
+
+
 @cython.final
-cdef class SenderReport(RtcpPacket):
+cdef class SenderReport(ReportPacket):
     """What a sender has sent, and how it receives others.
 
     Args:
@@ -206,11 +227,6 @@ cdef class SenderReport(RtcpPacket):
         write_u32(out + 24, bytes_sent)
 
     @property
-    def ssrc(self):
-        """Of the sender's stream."""
-        return read_u32(wire_of(self) + 4)
-
-    @property
     def ntp_timestamp(self):
         """When the report was made, 64 bits: seconds since 1900, then 1/2**32 s."""
         return read_u64(wire_of(self) + 8)
@@ -230,21 +246,9 @@ cdef class SenderReport(RtcpPacket):
         """Bytes of payload sent so far; wraps at 2**32."""
         return read_u32(wire_of(self) + 24)
 
-    @property
-    def reports(self):
-        """About streams received: `ReportBlock` values, at most 31."""
-        if self.cached is None:
-            self.cached = read_blocks(self)
-        return self.cached
-
-    @property
-    def extension(self):
-        """Profile-specific bytes behind the blocks."""
-        return read_extension(self, SENDER_BLOCKS)
-
 
 @cython.final
-cdef class ReceiverReport(RtcpPacket):
+cdef class ReceiverReport(ReportPacket):
     """How somebody receives the streams of others.
 
     Args:
@@ -263,20 +267,3 @@ cdef class ReceiverReport(RtcpPacket):
     def __init__(self, ssrc, reports=(), extension=b""):
         cdef uint32_t source = checked_u32(ssrc, "ssrc")
         write_u32(new_report(self, RTCP_RR, RECEIVER_BLOCKS, reports, extension) + 4, source)
-
-    @property
-    def ssrc(self):
-        """Of whoever made the report."""
-        return read_u32(wire_of(self) + 4)
-
-    @property
-    def reports(self):
-        """About streams received: `ReportBlock` values, at most 31."""
-        if self.cached is None:
-            self.cached = read_blocks(self)
-        return self.cached
-
-    @property
-    def extension(self):
-        """Profile-specific bytes behind the blocks."""
-        return read_extension(self, RECEIVER_BLOCKS)

@@ -2,6 +2,7 @@
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.number cimport PyNumber_Index
 from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcpy
 from mediarouter._rtcp cimport RTCP_APP, RTCP_BYE, RTCP_SDES, RtcpView
@@ -67,15 +68,17 @@ cdef bytes chunk_bytes(object ssrc, object items):
     cdef uint8_t head[4]
     cdef bytearray out = bytearray()
     cdef bytes content
+    cdef object kind
     write_u32(head, checked_u32(ssrc, "ssrc"))
     out += (<const char *>head)[:4]
     for item_type, value in items:
         content = octets(value)
-        if not 1 <= item_type <= 255:
+        kind = PyNumber_Index(item_type)
+        if not 1 <= kind <= 255:
             raise ValueError("the type of an SDES item must be 1..255")
         if PyBytes_GET_SIZE(content) > 255:
             raise ValueError("the value of an SDES item must be at most 255 bytes")
-        out.append(item_type)
+        out.append(kind)
         out.append(PyBytes_GET_SIZE(content))
         out += content
     out += b"\0" * (4 - (len(out) & 3))
@@ -145,7 +148,7 @@ cdef class Bye(RtcpPacket):
     __match_args__ = ("ssrcs", "reason")
 
     def __init__(self, ssrcs, reason=None):
-        cdef tuple sources = tuple(ssrcs)
+        cdef list sources = [checked_u32(source, "ssrcs") for source in ssrcs]
         cdef bytes text = b"" if reason is None else octets(reason)
         cdef Py_ssize_t size = HEADER_SIZE + 4 * len(sources)
         cdef Py_ssize_t i
@@ -154,8 +157,6 @@ cdef class Bye(RtcpPacket):
             raise ValueError("ssrcs must be at most 31 sources")
         if PyBytes_GET_SIZE(text) > 255:
             raise ValueError("reason must be at most 255 bytes")
-        for source in sources:
-            checked_u32(source, "ssrcs")
         out = new_wire(self, RTCP_BYE, <int>len(sources),
                        size if reason is None else (size + 1 + PyBytes_GET_SIZE(text) + 3) & ~3)
         for i, source in enumerate(sources):

@@ -32,5 +32,8 @@ cdef class SrtpSession:
     cdef SrtpContext *outbound
     cdef SrtpContext *inbound
     cdef bint cryptex_on
+    cdef bytes kept                # the last result of protect, for its memory
+    cdef Py_ssize_t kept_room
     cdef uint8_t buffer[65536 + 256]
+    cdef inline bytes room_for(self, Py_ssize_t size)
     cdef bytes run(self, int (*function)(SrtpContext *, uint8_t *, int) noexcept nogil, packet)

@@ -57,6 +57,9 @@ cdef const Gcm *crypto_gcm(int key_size) noexcept nogil
 cdef bint crypto_derive(KeySet *keys, const SrtpPolicy *policy, int label) noexcept nogil
 # The cipher that masks header extensions (RFC 6904 section 4)
 cdef bint crypto_derive_header(KeySet *keys, const SrtpPolicy *policy) noexcept nogil
+# Mask or unmask the values of the policy's ids in a header of `size` bytes that can be masked
+cdef bint crypto_mask(const KeySet *keys, const SrtpPolicy *policy, uint8_t *packet, int size,
+                      uint64_t index) noexcept nogil
 # Session keys as they are, for the vectors that state them
 cdef void crypto_install(KeySet *keys, const SrtpPolicy *policy, const uint8_t *key, const uint8_t *salt,
                          const uint8_t *auth) noexcept nogil

@@ -9,6 +9,7 @@ the thread.
 from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
+from mediarouter._srtp_headers cimport MASK_MAX, header_mask, header_mask_iv, header_mask_size
 from mediarouter._srtp_policy cimport SrtpPolicy, srtp_policy_init
 
 import ctypes
@@ -262,6 +263,28 @@ cdef bint crypto_derive_header(KeySet *keys, const SrtpPolicy *policy) noexcept 
         memcpy(keys.salt, material + 52, policy.salt_size)         # GCM's 12 bytes and zeros (RFC 7714 section 8.3)
     explicit_bzero(material, sizeof(material))
     return done
+
+
+cdef bint crypto_mask(const KeySet *keys, const SrtpPolicy *policy, uint8_t *packet, int size,
+                      uint64_t index) noexcept nogil:
+    # counter mode whatever the profile (RFC 7714 section 8.3)
+    cdef uint8_t iv[16]
+    cdef uint8_t stream[MASK_MAX]
+    cdef ImbJob job
+    cdef int i
+    size = header_mask_size(packet, size)
+    if size <= 0:
+        return True
+    header_mask_iv(iv, packet, index)
+    for i in range(14):
+        iv[i] ^= keys.salt[i]
+    memset(stream, 0, size)
+    memset(&job, 0, sizeof(ImbJob))
+    counter_job(&job, keys, stream, stream, size, iv, policy.cipher_key_size)
+    if not crypto_counter(&job, 1, policy.cipher_key_size):
+        return False
+    header_mask(packet, size, policy, stream)
+    return True
 
 
 # ---- doors for the RFCs' vectors

@@ -1,14 +1,19 @@
 # What SRTP does to RTP headers: their size, the values it masks (RFC 6904), blocks encrypted whole (RFC 9335).
-from libc.stdint cimport uint8_t
-from mediarouter._srtp_crypto cimport KeySet
+from libc.stdint cimport uint8_t, uint64_t
 from mediarouter._srtp_policy cimport SrtpPolicy
+
+cdef enum:
+    MASK_MAX = 4096                # bytes of a block that values are masked in
 
 # Fixed header, CSRCs and extension block, bytes; -1 when they run past `size` (at least 12)
 cdef int header_size(const uint8_t *packet, int size) noexcept nogil
-# Mask or unmask the values of the policy's ids, the header being `size` bytes; `iv`: the first counter block.
-# False: the block is malformed, or in no form of RFC 8285
-cdef bint header_mask(uint8_t *packet, int size, const SrtpPolicy *policy, const KeySet *keys,
-                      const uint8_t *iv) noexcept nogil
+# Bytes of keystream to mask a sound header of `size` bytes, 0 without a block; -1: the block is malformed, in no form
+# of RFC 8285, or larger than MASK_MAX
+cdef int header_mask_size(const uint8_t *packet, int size) noexcept nogil
+# The first counter block, without the salt (RFC 6904 section 4, RFC 3711 section 4.1.1)
+cdef void header_mask_iv(uint8_t *iv, const uint8_t *packet, uint64_t index) noexcept nogil
+# Mask or unmask the values of the policy's ids with that keystream
+cdef void header_mask(uint8_t *packet, int size, const SrtpPolicy *policy, const uint8_t *stream) noexcept nogil
 # Does a sound header have something for cryptex to encrypt, in a form it knows?
 cdef bint cryptex_wanted(const uint8_t *packet) noexcept nogil
 # Mark the block as encrypted, adding an empty one where there are only CSRCs; the new size

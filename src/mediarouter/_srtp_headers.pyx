@@ -2,10 +2,9 @@
 where the value of a chosen id stands. Cryptex encrypts CSRCs and block together with the payload (RFC 9335); two-byte
 blocks whose four low bits are set have no mark in that RFC and stay as they are."""
 
-from libc.stdint cimport uint8_t, uint32_t
-from libc.string cimport memmove, memset
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memmove, memset
 from mediarouter._rtp cimport read_u16, read_u32, write_u16, write_u32
-from mediarouter._srtp_crypto cimport ImbJob, KeySet, counter_job, crypto_counter
 from mediarouter._srtp_policy cimport RTP_HEADER_SIZE, SrtpPolicy
 
 cdef enum:
@@ -13,7 +12,6 @@ cdef enum:
     TWO_BYTE = 0x1000
     CRYPTEX_ONE_BYTE = 0xC0DE
     CRYPTEX_TWO_BYTE = 0xC2DE
-    BLOCK_MAX = 4096               # a larger block is not masked but refused
 
 
 cdef inline int block_at(const uint8_t *packet) noexcept nogil:
@@ -29,7 +27,8 @@ cdef int header_size(const uint8_t *packet, int size) noexcept nogil:
     return end if size >= end else -1
 
 
-cdef bint apply(uint8_t *block, int size, const uint8_t *stream, const uint8_t *masked, bint two_byte) noexcept nogil:
+cdef bint walk(uint8_t *block, int size, bint two_byte, const uint8_t *masked, const uint8_t *stream) noexcept nogil:
+    # `stream` NULL: only look. False: an element goes beyond the end
     cdef int i, element_id, length, at = 0
     while at < size:
         if block[at] == 0:         # padding
@@ -47,31 +46,34 @@ cdef bint apply(uint8_t *block, int size, const uint8_t *stream, const uint8_t *
             return False
         if element_id == 15 and not two_byte:
             return True
-        if masked[element_id]:
+        if stream != NULL and masked[element_id]:
             for i in range(at, at + length):
                 block[i] ^= stream[i]
         at += length
     return True
 
 
-cdef bint header_mask(uint8_t *packet, int size, const SrtpPolicy *policy, const KeySet *keys,
-                      const uint8_t *iv) noexcept nogil:
-    cdef uint8_t stream[BLOCK_MAX]
-    cdef ImbJob job
-    cdef int start = block_at(packet)
-    cdef int profile = read_u16(packet + start)
-    start += 4
+cdef int header_mask_size(const uint8_t *packet, int size) noexcept nogil:
+    cdef int profile, start = block_at(packet) + 4
+    if not packet[0] & 0x10:
+        return 0
+    profile = read_u16(packet + start - 4)
     size -= start
-    if size > BLOCK_MAX or (profile != ONE_BYTE and profile & 0xFFF0 != TWO_BYTE):
-        return False
-    if size == 0:
-        return True
-    memset(stream, 0, size)
-    memset(&job, 0, sizeof(ImbJob))
-    counter_job(&job, keys, stream, stream, size, iv, policy.cipher_key_size)
-    if not crypto_counter(&job, 1, policy.cipher_key_size):
-        return False
-    return apply(packet + start, size, stream, policy.masked, profile != ONE_BYTE)
+    if size > MASK_MAX or (profile != ONE_BYTE and profile & 0xFFF0 != TWO_BYTE):
+        return -1
+    return size if walk(<uint8_t *>packet + start, size, profile != ONE_BYTE, NULL, NULL) else -1
+
+
+cdef void header_mask_iv(uint8_t *iv, const uint8_t *packet, uint64_t index) noexcept nogil:
+    memset(iv, 0, 16)
+    memcpy(iv + 4, packet + 8, 4)
+    write_u16(iv + 8, <uint16_t>(index >> 32))
+    write_u32(iv + 10, <uint32_t>index)
+
+
+cdef void header_mask(uint8_t *packet, int size, const SrtpPolicy *policy, const uint8_t *stream) noexcept nogil:
+    cdef int start = block_at(packet)
+    walk(packet + start + 4, size, read_u16(packet + start) != ONE_BYTE, policy.masked, stream)
 
 
 cdef bint cryptex_wanted(const uint8_t *packet) noexcept nogil:

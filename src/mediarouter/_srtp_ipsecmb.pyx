@@ -28,6 +28,7 @@ from mediarouter._srtp_crypto cimport (
     crypto_gcm,
     crypto_hmac,
     crypto_install,
+    crypto_mask,
     crypto_present,
     hmac_job,
 )
@@ -38,7 +39,7 @@ from mediarouter._srtp_headers cimport (
     cryptex_part,
     cryptex_unmark,
     cryptex_wanted,
-    header_mask,
+    header_mask_size,
     header_size,
 )
 from mediarouter._srtp_policy cimport (
@@ -154,23 +155,18 @@ cdef int begin(Pending *packet) noexcept nogil:
     if drop != 0 and drop != DROP_SRTP_REPLAY:         # a retransmission within the window may have its index again
         return drop
     srtp_stream_accept(stream, packet.index)
-    if session.policy.masks_headers:
-        return mask(session, packet.out, packet.header_size, packet.index)
+    if session.policy.masks_headers and not crypto_mask(
+            &session.header, &session.policy, packet.out, packet.header_size, packet.index):
+        return DROP_SRTP_FAILED
     return 0
 
 
-cdef int mask(Session *session, uint8_t *packet, int size, uint64_t index) noexcept nogil:
-    cdef uint8_t iv[16]
-    cdef int i
-    if not packet[0] & 0x10:
-        return 0
-    memset(iv, 0, 16)              # counter mode whatever the profile (RFC 7714 section 8.3)
-    memcpy(iv + 4, packet + 8, 4)
-    write_u16(iv + 8, <uint16_t>(index >> 32))
-    write_u32(iv + 10, <uint32_t>index)
-    for i in range(14):
-        iv[i] ^= session.header.salt[i]
-    return 0 if header_mask(packet, size, &session.policy, &session.header, iv) else DROP_SRTP_FAILED
+cdef int clear_size(const Session *session, const uint8_t *packet, int size) noexcept nogil:
+    # the header's; -1: it is not sound, or cannot be masked
+    cdef int end = header_size(packet, size)
+    if end >= 0 and session.policy.masks_headers and header_mask_size(packet, end) < 0:
+        return -1
+    return end
 
 
 cdef int seal_gcm(Pending *packet) noexcept nogil:
@@ -255,7 +251,7 @@ cdef int protect(void *handle, uint8_t *out, const uint8_t *data, int size) noex
     cdef int drop
     packet.session = <Session *>handle
     packet.out = out
-    packet.header_size = header_size(data, size)
+    packet.header_size = clear_size(packet.session, data, size)
     if packet.header_size < 0:
         return DROP_SRTP_FAILED
     if packet.session.policy.cryptex and cryptex_wanted(data):
@@ -390,7 +386,7 @@ cdef int unprotect(void *handle, uint8_t *packet, int size) noexcept nogil:
     cdef Session *session = <Session *>handle
     cdef SrtpStream *stream = srtp_stream_find(&session.streams, read_u32(packet + 8))
     cdef uint64_t index = 0
-    cdef int drop, clear = header_size(packet, size), start = clear
+    cdef int drop, clear = clear_size(session, packet, size), start = clear
     if clear < 0:
         return DROP_SRTP_FAILED
     if not srtp_stream_index(stream, read_u16(packet + 2), &index):
@@ -410,8 +406,9 @@ cdef int unprotect(void *handle, uint8_t *packet, int size) noexcept nogil:
         drop = open_packet(session, packet, start, size, index)
     if drop == 0 and start < 0:
         cryptex_unmark(packet)
-    elif drop == 0 and session.policy.masks_headers:
-        drop = mask(session, packet, clear, index)
+    elif drop == 0 and session.policy.masks_headers and not crypto_mask(
+            &session.header, &session.policy, packet, clear, index):
+        drop = DROP_SRTP_FAILED
     if drop != 0:
         return drop
     stream = stream_of(session, read_u32(packet + 8))
@@ -445,7 +442,7 @@ cdef int open_rtcp_counter(Session *session, uint8_t *packet, int size, uint32_t
     cdef uint8_t iv[16]
     cdef ImbJob job
     cdef int drop = verify(&session.rtcp, packet, size + 4, packet + size + 4, session.policy.rtcp_tag_size)
-    if drop != 0 or size == RTCP_HEADER_SIZE:
+    if drop != 0 or size == RTCP_HEADER_SIZE or not trailer & RTCP_ENCRYPTED:
         return drop
     make_iv(iv, session, &session.rtcp, read_u32(packet + 4), trailer & RTCP_INDEX_MAX)
     memset(&job, 0, sizeof(ImbJob))
@@ -462,8 +459,6 @@ cdef int unprotect_rtcp(void *handle, uint8_t *packet, int size) noexcept nogil:
         return DROP_SRTP_FAILED
     trailer = read_u32(packet + size - 4 - behind)
     size -= 4 + session.policy.rtcp_tag_size
-    if not session.policy.gcm and not trailer & RTCP_ENCRYPTED:
-        return DROP_SRTP_FAILED
     stream = srtp_stream_find(&session.streams, read_u32(packet + 4))
     if stream != NULL:
         drop = replay_check(&stream.rtcp, trailer & RTCP_INDEX_MAX)
@@ -512,7 +507,7 @@ cdef int place(SrtpFanoutItem *item, Pending *packet) noexcept nogil:
     packet.session = <Session *>item.context.session
     packet.out, packet.header_size = item.out, item.header_size
     packet.payload, packet.size = item.payload, item.payload_size
-    if header_size(item.out, item.header_size) != item.header_size:
+    if clear_size(packet.session, item.out, item.header_size) != item.header_size:
         return DROP_SRTP_FAILED
     if packet.session.policy.cryptex and cryptex_wanted(item.out):
         if item.payload != item.out + item.header_size:
@@ -565,8 +560,8 @@ table.remove, table.set_roc, table.roc, table.count, table.protect_many = remove
     protect_many
 
 
-def with_session_keys(int profile, bytes key, bytes salt, bytes packet, int rtcp_index):
-    """A packet protected under session keys as they are, where an RFC's vectors state those.
+def with_session_keys(int profile, bytes key, bytes salt, bytes packet, int rtcp_index, *, bint inbound=False):
+    """A packet protected, or `inbound` and opened, under session keys as they are, where an RFC's vectors state those.
 
     Args:
         profile: a GCM profile.
@@ -578,18 +573,21 @@ def with_session_keys(int profile, bytes key, bytes salt, bytes packet, int rtcp
     cdef SrtpPolicy policy
     cdef Session *session
     cdef uint8_t out[2048]
-    cdef int size
+    cdef int size = <int>len(packet)
     both = key + salt
-    if not crypto_present() or len(packet) > 1500 or not srtp_policy_init(
-            &policy, profile, <const uint8_t *><const char *>both, <int>len(both), False) or not policy.gcm:
+    if not crypto_present() or size > 1500 or not srtp_policy_init(
+            &policy, profile, <const uint8_t *><const char *>both, <int>len(both), inbound) or not policy.gcm:
         raise ValueError("not a GCM profile with its key")
     session = <Session *>create(&policy)
     crypto_install(&session.rtp, &policy, policy.key, policy.key + policy.cipher_key_size, NULL)
     crypto_install(&session.rtcp, &policy, policy.key, policy.key + policy.cipher_key_size, NULL)
-    if rtcp_index:
-        stream_of(session, read_u32(<const uint8_t *><const char *>packet + 4)).rtcp_sent = rtcp_index - 1
-        size = protect_rtcp(session, out, <const uint8_t *><const char *>packet, <int>len(packet))
+    memcpy(out, <const char *>packet, size)
+    if inbound:
+        size = (unprotect_rtcp if rtcp_index else unprotect)(session, out, size)
+    elif rtcp_index:
+        stream_of(session, read_u32(out + 4)).rtcp_sent = rtcp_index - 1
+        size = protect_rtcp(session, out, out, size)
     else:
-        size = protect(session, out, <const uint8_t *><const char *>packet, <int>len(packet))
+        size = protect(session, out, out, size)
     release(session)
-    return (<char *>out)[:size]
+    return (<char *>out)[:max(size, 0)]

@@ -5,11 +5,15 @@ of that module once, at import; those that its Python does not know are exported
 stream's context only after a packet of a new SSRC has passed authentication, so strangers grow nothing; peers with keys
 are held to SRTP_STREAMS_MAX by a table of ours, since libsrtp knows no limit.
 
+An SRTCP packet may come in clear, with a tag alone (E bit 0, RFC 3711 section 3.4). libsrtp takes such a one under GCM;
+in counter mode a session takes either these or the encrypted ones, so a second session takes the former. The window of
+both is ours.
+
 The rollover counter of an SSRC's first packet is taken for 0. Where the packets just before a wrap were lost, that is
 one too few and nothing would ever authenticate; so the first packet is tried with 1 as well.
 """
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 from mediarouter._drop cimport (
@@ -19,9 +23,12 @@ from mediarouter._drop cimport (
     DROP_SRTP_OLD,
     DROP_SRTP_REPLAY,
 )
-from mediarouter._lookup cimport SsrcTable, ssrc_table_find, ssrc_table_put, ssrc_table_release, ssrc_table_remove
+from mediarouter._lookup cimport SsrcTable
 from mediarouter._rtp cimport read_u16, read_u32, write_u16
+from mediarouter._srtp_headers cimport header_mask_size, header_size
+from mediarouter._srtp_libsrtp_mask cimport mask_cipher_free, mask_cipher_new, mask_values
 from mediarouter._srtp_policy cimport (
+    RTCP_HEADER_SIZE,
     SRTP_AEAD_AES_256_GCM,
     SRTP_AES128_CM_SHA1_32,
     SRTP_AES128_CM_SHA1_80,
@@ -34,6 +41,17 @@ from mediarouter._srtp_policy cimport (
     SrtpFanoutItem,
     SrtpPolicy,
     srtp_policy_init,
+)
+from mediarouter._srtp_streams cimport (
+    SrtpStream,
+    replay_add,
+    replay_check,
+    srtp_stream_accept,
+    srtp_stream_add,
+    srtp_stream_find,
+    srtp_stream_index,
+    srtp_stream_remove,
+    srtp_streams_release,
 )
 
 import ctypes
@@ -56,11 +74,12 @@ cdef extern from "<string.h>" nogil:
 cdef enum:
     PROFILES = 6
     POLICY_SIZE = 128              # of srtp_policy_t, libsrtp 2.x on 64 bits
-    OFFSET_HEADER_IDS = 104        # int *enc_xtn_hdr: a pointer; its count is an int behind it
-    OFFSET_HEADER_COUNT = 112
     RETRY_SIZE = 2048              # a larger packet is not tried a second time
     AES_ICM_256 = 5                # libsrtp's number of the cipher of RFC 6188
     AES_256_ICM_KEY_SIZE = 46      # key and salt
+    AUTHENTICATED = 2              # srtp_sec_serv_t: a tag and no encryption
+    RTCP_ENCRYPTED = 0x80000000
+    RTCP_INDEX_MAX = 0x7FFFFFFF
     STATUS_AUTH = 7                # srtp_err_status_t
     STATUS_CIPHER = 8
     STATUS_REPLAY = 9
@@ -74,14 +93,16 @@ cdef struct Template:              # srtp_policy_t for one profile
 
 cdef struct LibsrtpSession:
     void *libsrtp
+    void *clear                    # takes SRTCP in clear in counter mode; NULL before the first such packet
     SrtpPolicy policy
+    # SrtpStreams, of which the SRTCP window is used in counter mode, the RTP index where headers are masked
     SsrcTable known
     int retries
-    int header_ids[256]
-    int header_id_count
+    uint64_t recent                # SSRC of the last packet that was good, and a bit above it; 0: none
+    void *mask                     # cipher of the header extensions' values, or NULL
 
 cdef Template[6] templates
-cdef size_t ssrc_offset, ssrc_type_offset, key_offset
+cdef size_t ssrc_offset, ssrc_type_offset, key_offset, rtcp_service_offset
 cdef int any_inbound, any_outbound, specific
 cdef process_t lib_protect, lib_unprotect, lib_protect_rtcp, lib_unprotect_rtcp
 cdef create_t lib_create
@@ -118,7 +139,7 @@ cdef int make_template(int index, int profile, int base, bint aes_256) except -1
 
 
 cdef int load() except -1:
-    global ssrc_offset, ssrc_type_offset, key_offset, any_inbound, any_outbound, specific
+    global ssrc_offset, ssrc_type_offset, key_offset, rtcp_service_offset, any_inbound, any_outbound, specific
     global lib_protect, lib_unprotect, lib_protect_rtcp, lib_unprotect_rtcp, lib_create, lib_add, lib_dealloc
     global lib_remove, lib_set_roc, lib_get_roc, version
     library = ctypes.CDLL(_binding.__file__)
@@ -139,6 +160,8 @@ cdef int load() except -1:
     ssrc_offset = _ffi.offsetof("srtp_policy_t", "ssrc") + _ffi.offsetof("srtp_ssrc_t", "value")
     ssrc_type_offset = _ffi.offsetof("srtp_policy_t", "ssrc") + _ffi.offsetof("srtp_ssrc_t", "type")
     key_offset = _ffi.offsetof("srtp_policy_t", "key")
+    # the last word of srtp_crypto_policy_t
+    rtcp_service_offset = _ffi.offsetof("srtp_policy_t", "rtcp") + _ffi.sizeof("srtp_crypto_policy_t") - 4
     any_inbound = int(_lib.ssrc_any_inbound)
     any_outbound = int(_lib.ssrc_any_outbound)
     specific = int(_lib.ssrc_specific)
@@ -159,15 +182,11 @@ cdef void fill(uint8_t *policy, LibsrtpSession *session, int kind, uint32_t ssrc
     (<int32_t *>(policy + ssrc_type_offset))[0] = kind
     (<uint32_t *>(policy + ssrc_offset))[0] = ssrc
     (<const uint8_t **>(policy + key_offset))[0] = session.policy.key
-    if session.header_id_count:
-        (<int **>(policy + OFFSET_HEADER_IDS))[0] = session.header_ids
-        (<int *>(policy + OFFSET_HEADER_COUNT))[0] = session.header_id_count
 
 
 cdef void *create(const SrtpPolicy *policy) noexcept nogil:
     cdef LibsrtpSession *session
     cdef uint8_t data[POLICY_SIZE]
-    cdef int i
     if policy.cryptex:
         return NULL
     session = <LibsrtpSession *>calloc(1, sizeof(LibsrtpSession))
@@ -175,21 +194,26 @@ cdef void *create(const SrtpPolicy *policy) noexcept nogil:
         return NULL
     session.policy = policy[0]
     session.retries = SRTP_ROC_RETRIES
-    for i in range(256):
-        if policy.masked[i]:
-            session.header_ids[session.header_id_count] = i
-            session.header_id_count += 1
     fill(data, session, any_inbound if policy.inbound else any_outbound, 0)
     if lib_create(&session.libsrtp, data) != 0:
         free(session)
         return NULL
+    if policy.masks_headers:
+        session.mask = mask_cipher_new(policy)
+        if session.mask == NULL:
+            release(session)
+            return NULL
     return session
 
 
 cdef void release(void *handle) noexcept nogil:
     cdef LibsrtpSession *session = <LibsrtpSession *>handle
     lib_dealloc(session.libsrtp)
-    ssrc_table_release(&session.known)
+    if session.clear != NULL:
+        lib_dealloc(session.clear)
+    if session.mask != NULL:
+        mask_cipher_free(session.mask)
+    srtp_streams_release(&session.known)
     explicit_bzero(session, sizeof(LibsrtpSession))
     free(session)
 
@@ -229,10 +253,11 @@ cdef bint retry(LibsrtpSession *session, uint8_t *packet, const uint8_t *kept, i
     return False
 
 
-cdef int process(LibsrtpSession *session, process_t function, uint8_t *packet, int size, int at) noexcept nogil:
-    # `at`: where the SSRC stands
+cdef int process(LibsrtpSession *session, void *by, process_t function, uint8_t *packet, int size,
+                 int at) noexcept nogil:
+    # `by`: the libsrtp session that does it; `at`: where the SSRC stands
     cdef uint32_t ssrc = read_u32(packet + at)
-    cdef bint new = ssrc_table_find(&session.known, ssrc) == NULL
+    cdef bint new = session.recent != (ssrc | <uint64_t>1 << 32) and srtp_stream_find(&session.known, ssrc) == NULL
     cdef bint second_chance = False
     cdef uint8_t kept[RETRY_SIZE]
     cdef int status, received = size
@@ -242,55 +267,141 @@ cdef int process(LibsrtpSession *session, process_t function, uint8_t *packet, i
         if function == lib_unprotect and size <= RETRY_SIZE and read_u16(packet + 2) < 0x8000:
             second_chance = True
             memcpy(kept, packet, size)
-    status = function(session.libsrtp, packet, &size)
+    status = function(by, packet, &size)
     if status != 0 and second_chance and drop_of(status) == DROP_SRTP_AUTH:
         size = received
         if retry(session, packet, kept, &size):
             status = 0
     if status != 0:
         return drop_of(status)
-    if new and not ssrc_table_put(&session.known, ssrc, 1, session):
-        lib_remove(session.libsrtp, on_wire(ssrc))
+    if new and srtp_stream_add(&session.known, ssrc) == NULL:
+        lib_remove(by, on_wire(ssrc))
         return DROP_SRTP_FAILED
+    session.recent = ssrc | <uint64_t>1 << 32
     return size
+
+
+cdef int mask_size(const uint8_t *packet, int size) noexcept nogil:
+    size = header_size(packet, size)
+    return size if size < 0 else header_mask_size(packet, size)
+
+
+cdef int protect_masked(LibsrtpSession *session, uint8_t *packet, int size) noexcept nogil:
+    cdef uint64_t index = 0
+    cdef uint32_t ssrc = read_u32(packet + 8)
+    cdef int masked = mask_size(packet, size)
+    if masked < 0:
+        return DROP_SRTP_FAILED
+    if not srtp_stream_index(srtp_stream_find(&session.known, ssrc), read_u16(packet + 2), &index):
+        return DROP_SRTP_OLD
+    if not mask_values(session.mask, &session.policy, packet, masked, index):
+        return DROP_SRTP_FAILED
+    size = process(session, session.libsrtp, lib_protect, packet, size, 8)
+    if size >= 0:
+        srtp_stream_accept(srtp_stream_find(&session.known, ssrc), index)
+    return size
+
+
+cdef int unprotect_masked(LibsrtpSession *session, uint8_t *packet, int size) noexcept nogil:
+    cdef uint64_t index = 0
+    cdef uint32_t roc = 0, ssrc = read_u32(packet + 8)
+    cdef SrtpStream *stream = srtp_stream_find(&session.known, ssrc)
+    cdef bint new = stream == NULL
+    cdef int masked = mask_size(packet, size)
+    if masked < 0:
+        return DROP_SRTP_FAILED
+    if not srtp_stream_index(stream, read_u16(packet + 2), &index):
+        return DROP_SRTP_OLD
+    size = process(session, session.libsrtp, lib_unprotect, packet, size, 8)
+    if size < 0:
+        return size
+    if new and lib_get_roc(session.libsrtp, ssrc, &roc) == 0:      # it may have been found at 1
+        index |= <uint64_t>roc << 16
+    srtp_stream_accept(srtp_stream_find(&session.known, ssrc), index)
+    return size if mask_values(session.mask, &session.policy, packet, masked, index) else DROP_SRTP_FAILED
+
+
+cdef int seal(LibsrtpSession *session, uint8_t *packet, int size) noexcept nogil:
+    if session.mask != NULL:
+        return protect_masked(session, packet, size)
+    return process(session, session.libsrtp, lib_protect, packet, size, 8)
 
 
 cdef int protect(void *session, uint8_t *out, const uint8_t *packet, int size) noexcept nogil:
     if out != packet:
         memcpy(out, packet, size)
-    return process(<LibsrtpSession *>session, lib_protect, out, size, 8)
+    return seal(<LibsrtpSession *>session, out, size)
 
 
 cdef int protect_rtcp(void *session, uint8_t *out, const uint8_t *packet, int size) noexcept nogil:
     if out != packet:
         memcpy(out, packet, size)
-    return process(<LibsrtpSession *>session, lib_protect_rtcp, out, size, 4)
+    return process(<LibsrtpSession *>session, (<LibsrtpSession *>session).libsrtp, lib_protect_rtcp, out, size, 4)
 
 
-cdef int unprotect(void *session, uint8_t *packet, int size) noexcept nogil:
-    return process(<LibsrtpSession *>session, lib_unprotect, packet, size, 8)
+cdef int unprotect(void *handle, uint8_t *packet, int size) noexcept nogil:
+    cdef LibsrtpSession *session = <LibsrtpSession *>handle
+    if session.mask != NULL:
+        return unprotect_masked(session, packet, size)
+    return process(session, session.libsrtp, lib_unprotect, packet, size, 8)
 
 
-cdef int unprotect_rtcp(void *session, uint8_t *packet, int size) noexcept nogil:
-    return process(<LibsrtpSession *>session, lib_unprotect_rtcp, packet, size, 4)
+cdef void *clear_session(LibsrtpSession *session) noexcept nogil:
+    cdef uint8_t data[POLICY_SIZE]
+    if session.clear == NULL:
+        fill(data, session, any_inbound, 0)
+        (<int32_t *>(data + rtcp_service_offset))[0] = AUTHENTICATED
+        if lib_create(&session.clear, data) != 0:
+            session.clear = NULL
+    return session.clear
+
+
+cdef int unprotect_rtcp(void *handle, uint8_t *packet, int size) noexcept nogil:
+    cdef LibsrtpSession *session = <LibsrtpSession *>handle
+    cdef const SrtpStream *stream
+    cdef void *by = session.libsrtp
+    cdef uint32_t trailer, ssrc = read_u32(packet + 4)
+    cdef int drop
+    if session.policy.gcm:
+        return process(session, by, lib_unprotect_rtcp, packet, size, 4)
+    if size < RTCP_HEADER_SIZE + 4 + session.policy.rtcp_tag_size:
+        return DROP_SRTP_FAILED
+    trailer = read_u32(packet + size - 4 - session.policy.rtcp_tag_size)
+    stream = srtp_stream_find(&session.known, ssrc)
+    if stream != NULL:
+        drop = replay_check(&stream.rtcp, trailer & RTCP_INDEX_MAX)
+        if drop != 0:
+            return drop
+    if not trailer & RTCP_ENCRYPTED:
+        by = clear_session(session)
+        if by == NULL:
+            return DROP_SRTP_FAILED
+    size = process(session, by, lib_unprotect_rtcp, packet, size, 4)
+    if size >= 0:
+        replay_add(&srtp_stream_find(&session.known, ssrc).rtcp, trailer & RTCP_INDEX_MAX)
+    return size
 
 
 cdef void remove(void *handle, uint32_t ssrc) noexcept nogil:
     cdef LibsrtpSession *session = <LibsrtpSession *>handle
-    ssrc_table_remove(&session.known, ssrc)
+    srtp_stream_remove(&session.known, ssrc)
+    session.recent = 0
     lib_remove(session.libsrtp, on_wire(ssrc))
+    if session.clear != NULL:
+        lib_remove(session.clear, on_wire(ssrc))
 
 
 cdef bint set_roc(void *handle, uint32_t ssrc, uint32_t roc) noexcept nogil:
     cdef LibsrtpSession *session = <LibsrtpSession *>handle
     cdef uint8_t data[POLICY_SIZE]
-    if ssrc_table_find(&session.known, ssrc) == NULL:
+    if srtp_stream_find(&session.known, ssrc) == NULL:
         fill(data, session, specific, ssrc)
         if session.known.count >= SRTP_STREAMS_MAX or lib_add(session.libsrtp, data) != 0:
             return False
-        if not ssrc_table_put(&session.known, ssrc, 1, session):
+        if srtp_stream_add(&session.known, ssrc) == NULL:
             lib_remove(session.libsrtp, on_wire(ssrc))
             return False
+    srtp_stream_find(&session.known, ssrc).pending_roc = roc
     return lib_set_roc(session.libsrtp, ssrc, roc) == 0
 
 
@@ -313,8 +424,7 @@ cdef void protect_many(SrtpFanoutItem *items, int n) noexcept nogil:
         item = &items[i]
         if item.payload != item.out + item.header_size:
             memcpy(item.out + item.header_size, item.payload, item.payload_size)
-        item.size = process(<LibsrtpSession *>item.context.session, lib_protect, item.out,
-                            item.header_size + item.payload_size, 8)
+        item.size = seal(<LibsrtpSession *>item.context.session, item.out, item.header_size + item.payload_size)
 
 
 def measure(bytes packet, int count, int profile, bytes key, int rounds):

@@ -14,9 +14,11 @@ in the most compact form that fits. So the size of the packet is known to the by
 
 cimport cython
 from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.number cimport PyNumber_Index
 from libc.stdint cimport int16_t, int64_t, uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy, memset
 from mediarouter._drop cimport DROP_RTCP_LENGTH
+from mediarouter._rtcp_packet cimport checked, checked_u32
 from mediarouter._rtp cimport read_u16, read_u24, read_u32, write_u16, write_u24, write_u32
 
 import numpy
@@ -297,6 +299,7 @@ cdef class Twcc:
     Raises:
         ValueError: a field is out of range, nothing arrived, two arrivals in a row are more than 8.19 s apart, or there
             is more than a packet of 1,500 bytes holds; then make several. `mediarouter.congestion.TwccRecorder` does.
+        TypeError: a field or an arrival is no integer.
 
     Source: draft-holmer-rmcat-transport-wide-cc-extensions-01 section 3.1.
     """
@@ -307,8 +310,8 @@ cdef class Twcc:
         cdef int64_t arrival_us
         cdef bint added
         cdef int size
-        cdef uint32_t sender = checked(sender_ssrc, 0xFFFFFFFF, "sender_ssrc")
-        cdef uint32_t media = checked(media_ssrc, 0xFFFFFFFF, "media_ssrc")
+        cdef uint32_t sender = checked_u32(sender_ssrc, "sender_ssrc")
+        cdef uint32_t media = checked_u32(media_ssrc, "media_ssrc")
         cdef uint16_t base = <uint16_t>checked(base_sequence_number, 0xFFFF, "base_sequence_number")
         cdef uint8_t feedback_count = <uint8_t>checked(feedback_packet_count, 0xFF, "feedback_packet_count")
         twcc_writer_init(&writer, out, sizeof(out), base)
@@ -316,6 +319,7 @@ cdef class Twcc:
             if arrival is None:
                 added = twcc_writer_add_lost(&writer)
             else:
+                arrival = PyNumber_Index(arrival)
                 if not -TIME_MAX_US < arrival < TIME_MAX_US:
                     raise ValueError("arrival time out of range")
                 arrival_us = arrival
@@ -393,12 +397,6 @@ cdef class Twcc:
         return (f"Twcc(sender_ssrc={self.fixed.sender_ssrc}, media_ssrc={self.fixed.media_ssrc}, "
                 f"reference_time={self.reference_time}, feedback_packet_count={self.fixed.feedback_count}, "
                 f"arrivals={self.arrivals})")
-
-
-cdef uint32_t checked(object value, uint32_t largest, str name) except? 0xFFFFFFFF:
-    if not 0 <= value <= largest:
-        raise ValueError(f"{name} must be 0..{largest}")
-    return <uint32_t>value
 
 
 cdef object twcc_of(const uint8_t *data, int size, int padding):

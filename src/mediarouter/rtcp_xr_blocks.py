@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import struct
 
 import msgspec
@@ -23,9 +24,10 @@ def block_bytes(block_type: int, type_specific: int, data: bytes) -> bytes:
 
 
 def checked(value: int, bits: int, name: str) -> int:
-    if not 0 <= value < 1 << bits:
+    number = operator.index(value)
+    if not 0 <= number < 1 << bits:
         raise ValueError(f"{name} must be 0..{(1 << bits) - 1}")
-    return value
+    return number
 
 
 class XrBlock(msgspec.Struct, frozen=True):
