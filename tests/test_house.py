@@ -238,7 +238,13 @@ TESTED_BY = {
     "bench._traffic": "bench/test_sink.py",
     "bench.clients": "bench/test_fanout.py",
     "bench.commands": "test_cli.py",
+    "bench.display": "test_cli.py",
+    "bench.plots": "test_cli.py",
     "bench.floor_process": "bench/test_fanout.py",
+    "bench.load": "bench/test_fanout.py",
+    "bench.meeting": "bench/test_fanout.py",
+    "bench.router_under_test": "bench/test_fanout.py",
+    "bench.running": "bench/test_fanout.py",
     "bench.router_process": "bench/test_fanout.py",
 }
 

@@ -1,21 +1,23 @@
-"""`mediarouter bench NAME`: a progress bar while it measures, then a table, or JSON."""
+"""`mediarouter bench NAME`: a progress bar while it measures, then a table, or JSON, or a picture."""
 
-import json as json_format
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import typer
-from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from mediarouter import srtp
-from mediarouter.bench.fanout import Load, fanout
+from mediarouter.bench import display, plots
+from mediarouter.bench.fanout import fanout
+from mediarouter.bench.load import Load, audio_load
 from mediarouter.srtp import Profile
 
 app = typer.Typer(no_args_is_help=True, help="Measure, each figure beside what it should be held against.")
 PROFILES = ("AEAD_AES_128_GCM", "AEAD_AES_256_GCM", "AES128_CM_SHA1_80")  # those of DTLS here
-console = Console(markup=False, highlight=False)
-errors = Console(stderr=True, markup=False, highlight=False)
+JSON = typer.Option(False, "--json", help="Print JSON.")
+PLOT = typer.Option(None, "--plot", help="Draw the figures into this picture (png, svg, pdf).")
+INTERRUPTED = 130
 
 
 @app.callback()
@@ -23,35 +25,68 @@ def bench() -> None:
     """What all benchmarks share."""
 
 
+def run(
+    title: str,
+    measure: Callable[[display.Tell], dict[str, Any]],
+    draw: Callable[[Any, dict[str, Any]], None],
+    *,
+    json: bool,
+    plot: Path | None,
+) -> None:
+    """Measure with a progress bar, show and draw; what cannot be done is told in a line."""
+    try:
+        if plot:
+            display.check_plot(plot)
+        with display.progress_bar(title) as tell:
+            figures = measure(tell)
+        display.show(title, figures | {"backend": srtp.backend}, as_json=json)
+        if plot:
+            display.save(draw, figures, plot)
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+    except ImportError:
+        fail("--plot needs matplotlib: pip install 'mediarouter[bench]'", 1)
+    except (OSError, ValueError, RuntimeError) as error:
+        fail(f"cannot measure: {error}", 1)
+
+
+def fail(text: str, code: int) -> None:
+    """Say it in a line and end."""
+    display.errors.print(text, style="red")
+    raise typer.Exit(code)
+
+
+def profile_of(name: str) -> Profile:
+    """The SRTP profile of this name."""
+    if name not in PROFILES:
+        fail(f"no profile {name}: {', '.join(PROFILES)}", 2)
+    return Profile[name]
+
+
 @app.command("fanout")
 def fanout_command(
-    publishers: int = typer.Option(1, min=1, max=200, help="Each is sent to every subscriber."),
-    subscribers: int = typer.Option(100, min=1, max=2000, help="Each drains, decrypts and checks all it gets."),
+    publishers: int | None = typer.Option(
+        None, min=1, max=1000, help="Each is sent to every subscriber. [default: 1, of audio 50]"
+    ),
+    subscribers: int | None = typer.Option(
+        None, min=1, max=2000, help="Each drains, decrypts and checks all it gets. [default: 100, of audio 49]"
+    ),
     kind: str = typer.Option("video", help="video: bursts of VP8; audio: one Opus packet every 20 ms."),
     profile: str = typer.Option("AEAD_AES_128_GCM", help="SRTP protection profile."),
     rounds: int = typer.Option(5, min=1, help="The median of so many is shown."),
     seconds: float = typer.Option(4.0, min=0.5, help="Length of a round."),
-    json: bool = typer.Option(False, "--json", help="Print JSON."),
+    json: bool = JSON,
+    plot: Path | None = PLOT,
 ) -> None:
     """Processor time of a forwarded packet, and the floor: copy, twelve bytes, encryption and one send a burst."""
-    audio = {"kind": "audio", "payload_size": 100, "packets_per_frame": 1, "frames_per_second": 50}
-    chosen: dict[str, Any] = audio if kind == "audio" else {}
     if kind not in ("audio", "video"):
-        errors.print(f"no kind of traffic: {kind}", style="red")
-        raise typer.Exit(2)
-    if profile not in PROFILES:
-        errors.print(f"no profile {profile}: {', '.join(PROFILES)}", style="red")
-        raise typer.Exit(2)
-    load = Load(publishers=publishers, subscribers=subscribers, seconds=seconds, **chosen)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=errors, transient=True) as progress:
-        progress.add_task(f"{subscribers} subscribers of {publishers}, {2 * rounds} rounds of {seconds:g} s")
-        figures = fanout(load, rounds, profile=Profile[profile])
-    figures["backend"] = srtp.backend
-    if json:
-        print(json_format.dumps(figures))
-        return
-    table = Table("figure", "value", title="fan-out")
-    for name, value in figures.items():
-        table.add_row(name, json_format.dumps(value))
-    console.print(table)
+        fail(f"no kind of traffic: {kind}", 2)
+    chosen = profile_of(profile)
+    usual = audio_load(publishers=50, subscribers=49) if kind == "audio" else Load()
+    load = replace(
+        usual,
+        publishers=publishers or usual.publishers,
+        subscribers=subscribers or usual.subscribers,
+        seconds=seconds,
+    )
+    run("fanout", lambda tell: fanout(load, rounds, profile=chosen, tell=tell), plots.draw_fanout, json=json, plot=plot)

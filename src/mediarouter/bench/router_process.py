@@ -2,7 +2,7 @@
 
     {"do": "open", "dtls": {}, "ice": {}}                     -> {"ice": {}, "candidates": [], "dtls": {}}
     {"do": "produce", "transport": i, "kind": "", "rtp": {}}  -> {"producer": k}
-    {"do": "consume", "transport": i, "producer": k, "capabilities": {}}
+    {"do": "consume", "transport": i, "producers": [k], "capabilities": {}}   -> {"consumers": [n]}
     {"do": "figures"}                                         -> {"counters": {}, "cpu_ns": n, ...}
 """
 
@@ -12,12 +12,14 @@ import resource
 import sys
 import threading
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import uvloop
 
+from mediarouter.bench.child import answer
 from mediarouter.net.worker import Worker
 from mediarouter.parameters import DtlsParameters, IceParameters, RtpCapabilities, RtpParameters
 
@@ -32,6 +34,7 @@ class Served:
         self.router = router
         self.transports: list[Any] = []
         self.producers: list[Any] = []
+        self.consumers: list[Any] = []
 
     async def open(self, order: dict[str, Any]) -> dict[str, Any]:
         """A transport for one client."""
@@ -55,12 +58,12 @@ class Served:
         return {"producer": len(self.producers) - 1}
 
     async def consume(self, order: dict[str, Any]) -> dict[str, Any]:
-        """A consumer on a transport."""
-        await self.transports[order["transport"]].consume(
-            self.producers[order["producer"]].id,
-            rtp_capabilities=msgspec.convert(order["capabilities"], RtpCapabilities),
-        )
-        return {}
+        """Consumers on a transport."""
+        transport, first = self.transports[order["transport"]], len(self.consumers)
+        wanted = msgspec.convert(order["capabilities"], RtpCapabilities)
+        for number in order["producers"]:
+            self.consumers.append(await transport.consume(self.producers[number].id, rtp_capabilities=wanted))
+        return {"consumers": list(range(first, len(self.consumers)))}
 
     async def figures(self, order: dict[str, Any]) -> dict[str, Any]:
         """Counters, and what this process has used."""
@@ -81,12 +84,18 @@ async def main() -> None:
     reader = asyncio.StreamReader(limit=LINE_MAX)
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    async with await Worker.create(**json.loads(await reader.readline())) as worker:
-        served = Served(worker, await worker.create_router())
-        print(json.dumps({"port": worker.port}), flush=True)
-        while line := await reader.readline():
-            order = json.loads(line)
-            print(json.dumps(await getattr(served, order["do"])(order)), flush=True)
+    async for options in orders(reader):
+        async with await Worker.create(**options) as worker:
+            served = Served(worker, await worker.create_router())
+            answer(port=worker.port)
+            async for order in orders(reader):
+                answer(**await getattr(served, order["do"])(order))
+
+
+async def orders(reader: asyncio.StreamReader) -> AsyncIterator[dict[str, Any]]:
+    """What comes until the stream ends; half a line is none."""
+    while (line := await reader.readline()).endswith(b"\n"):
+        yield json.loads(line)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,77 @@
+"""The router that is measured: what a benchmark asks of it, and ours in a process of its own."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from mediarouter.bench.child import Child
+from mediarouter.bench.clients import Client, Joined
+from mediarouter.bench.load import Load, capabilities, rtp_parameters
+from mediarouter.parameters import DtlsParameters, IceCandidate, IceParameters
+from mediarouter.transports.dtls import DtlsCertificate
+
+
+class RouterUnderTest(Protocol):
+    """What a meeting needs of a router."""
+
+    def join(self, certificate: DtlsCertificate) -> tuple[int, Joined]:
+        """Let a client in: the number of its transport, and the client."""
+
+    def produce(self, transport: int, load: Load, index: int) -> int:
+        """Take the stream of a publisher with this number, `rtp_parameters(load, index)`; the producer's number."""
+
+    def consume(self, transport: int, producers: Sequence[int]) -> list[int]:
+        """Send these to a subscriber; the consumers' numbers."""
+
+    def figures(self) -> dict[str, Any]:
+        """Totals of now: cpu_ns, user_s, system_s, rss_bytes, and `counters` with rtp_packets_forwarded."""
+
+    def close(self) -> None:
+        """End it."""
+
+
+class RouterProcess:
+    """Our router; `router_process` tells the orders.
+
+    Args:
+        **options: of `Worker.create`.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        self.child = Child("mediarouter.bench.router_process", **options)
+        self.port = int(self.child.welcome["port"])
+        self._capabilities = msgspec.to_builtins(capabilities())
+
+    def join(self, certificate: DtlsCertificate) -> tuple[int, Joined]:
+        """A transport and its client."""
+        client = Client(certificate)
+        answer = self.child.order(
+            do="open", dtls=msgspec.to_builtins(client.dtls_parameters), ice=msgspec.to_builtins(client.ice_parameters)
+        )
+        joined = client.join(
+            msgspec.convert(answer["ice"], IceParameters),
+            msgspec.convert(answer["candidates"], tuple[IceCandidate, ...]),
+            msgspec.convert(answer["dtls"], DtlsParameters),
+        )
+        return answer["transport"], joined
+
+    def produce(self, transport: int, load: Load, index: int) -> int:
+        """A producer."""
+        rtp = msgspec.to_builtins(rtp_parameters(load, index))
+        return int(self.child.order(do="produce", transport=transport, kind=load.kind, rtp=rtp)["producer"])
+
+    def consume(self, transport: int, producers: Sequence[int]) -> list[int]:
+        """Consumers."""
+        answer = self.child.order(
+            do="consume", transport=transport, producers=list(producers), capabilities=self._capabilities
+        )
+        return list(answer["consumers"])
+
+    def figures(self) -> dict[str, Any]:
+        """Totals of now."""
+        return self.child.order(do="figures")
+
+    def close(self) -> None:
+        """End it."""
+        self.child.close()
