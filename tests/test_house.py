@@ -241,9 +241,11 @@ TESTED_BY = {
     "bench.display": "test_cli.py",
     "bench.plots": "test_cli.py",
     "bench.floor_process": "bench/test_fanout.py",
+    "bench._histogram": "bench/test_sink.py",
     "bench.load": "bench/test_fanout.py",
     "bench.meeting": "bench/test_fanout.py",
     "bench.router_under_test": "bench/test_fanout.py",
+    "bench.rooms": "bench/test_latency.py",
     "bench.running": "bench/test_fanout.py",
     "bench.router_process": "bench/test_fanout.py",
 }

@@ -10,7 +10,9 @@ import typer
 from mediarouter import srtp
 from mediarouter.bench import display, plots
 from mediarouter.bench.fanout import fanout
+from mediarouter.bench.latency import latency
 from mediarouter.bench.load import Load, audio_load
+from mediarouter.bench.rooms import Room
 from mediarouter.srtp import Profile
 
 app = typer.Typer(no_args_is_help=True, help="Measure, each figure beside what it should be held against.")
@@ -90,3 +92,17 @@ def fanout_command(
         seconds=seconds,
     )
     run("fanout", lambda tell: fanout(load, rounds, profile=chosen, tell=tell), plots.draw_fanout, json=json, plot=plot)
+
+
+@app.command("latency")
+def latency_command(
+    publishers: int = typer.Option(4, min=1, max=50, help="Of a room; each sends video and audio."),
+    subscribers: int = typer.Option(16, min=1, max=500, help="Of a room; each gets all of it."),
+    load: float = typer.Option(0.7, min=0.01, max=0.95, help="Share of a core that the engine shall be busy."),
+    seconds: float = typer.Option(10.0, min=0.5, help="Length of the measurement."),
+    json: bool = JSON,
+    plot: Path | None = PLOT,
+) -> None:
+    """How much later packets arrive because they go through the router, with as many rooms as make the load."""
+    room = Room(publishers, subscribers)
+    run("latency", lambda tell: latency(room, load, seconds, tell=tell), plots.draw_latency, json=json, plot=plot)

@@ -35,7 +35,7 @@ def fanout(
         the traffic fared.
     """
     tell("clients come in", 0.0)
-    with closing(Meeting(RouterProcess(**router_options), load.kind, profile)) as meeting:
+    with closing(Meeting(RouterProcess(**router_options), profile)) as meeting:
         meeting.add_subscribers(load.subscribers, meeting.add_publishers(load, load.publishers))
         with closing(FloorProcess(load, profile)) as floor:
             pairs = []

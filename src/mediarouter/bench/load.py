@@ -35,6 +35,7 @@ class Load:
         payload_size: bytes of an RTP payload.
         packets_per_frame, frames_per_second, gap_us: of a publisher's bursts.
         seconds: of one measurement.
+        scattered: publishers' frames come at random distances, else evenly spread over the frame interval.
     """
 
     publishers: int = 1
@@ -45,6 +46,7 @@ class Load:
     frames_per_second: int = 30
     gap_us: int = 50
     seconds: float = 5.0
+    scattered: bool = False
 
     @property
     def packets_per_second(self) -> int:

@@ -1,5 +1,6 @@
 """Publishers and subscribers that are connected to a router under test."""
 
+import os
 import socket
 import time
 from collections.abc import Sequence
@@ -7,44 +8,50 @@ from typing import Any
 
 from mediarouter.bench._sink import Sink
 from mediarouter.bench._source import Source
-from mediarouter.bench.load import FIRST_SSRC, MID_ID, SEND_TIME_ID, TRANSPORT_CC_ID, Load
+from mediarouter.bench.load import AUDIO_PAYLOAD_TYPE, FIRST_SSRC, MID_ID, SEND_TIME_ID, TRANSPORT_CC_ID, Load
 from mediarouter.bench.router_under_test import RouterUnderTest
-from mediarouter.bench.running import running
+from mediarouter.bench.running import cpu_ns_of, running
 from mediarouter.srtp import Profile
 from mediarouter.transports.dtls import DtlsCertificate
 
 SETTLE_S = 0.7
+RECEIVE_BUFFER = 4 << 20
 
 
 class Meeting:
     """Clients of a router; it closes the router with them.
 
     Args:
-        kind: of the traffic, as in `Load`.
         profile: the only one that clients offer.
     """
 
-    def __init__(self, router: RouterUnderTest, kind: str, profile: Profile) -> None:
+    def __init__(self, router: RouterUnderTest, profile: Profile = Profile.AEAD_AES_128_GCM) -> None:
         self.router = router
         self.profile = profile
         self.certificate = DtlsCertificate.generate()
         self.certificate.context.set_tlsext_use_srtp(f"SRTP_{profile.name}".encode())
-        self.source: Source | None = None
-        self.sink = Sink(vp8=kind == "video", transport_cc_id=TRANSPORT_CC_ID)
+        self.sources: dict[str, Source] = {}
+        self.sink = Sink(vp8=True, transport_cc_id=TRANSPORT_CC_ID, audio_payload_type=AUDIO_PAYLOAD_TYPE)
         self.sockets: list[socket.socket] = []
         self.producers: list[int] = []
+        self.consumers: list[int] = []
+
+    def source(self, load: Load) -> Source:
+        """What sends such a load."""
+        if load.kind not in self.sources:
+            self.sources[load.kind] = source_of(load)
+        return self.sources[load.kind]
 
     def add_publishers(self, load: Load, count: int) -> list[int]:
         """More publishers of such a load; their producers' numbers."""
-        if self.source is None:
-            self.source = source_of(load)
+        source = self.source(load)
         added = []
         for index in range(len(self.producers), len(self.producers) + count):
             transport, joined = self.router.join(self.certificate)
+            self.sockets.append(joined.socket)
             added.append(self.router.produce(transport, load, index))
             keys = joined.local_key, joined.remote_key
-            self.source.add(joined.socket.fileno(), joined.profile, *keys, joined.check, FIRST_SSRC + index)
-            self.sockets.append(joined.socket)
+            source.add(joined.socket.fileno(), joined.profile, *keys, joined.check, FIRST_SSRC + index)
         self.producers += added
         return added
 
@@ -52,47 +59,76 @@ class Meeting:
         """More subscribers, each of all these producers."""
         for _ in range(count):
             transport, joined = self.router.join(self.certificate)
+            self.sockets.append(joined.socket)
             assert joined.profile == self.profile
             keys = joined.local_key, joined.remote_key
             self.sink.add(joined.socket.fileno(), joined.profile, *keys, joined.check)
-            self.sockets.append(joined.socket)
-            self.router.consume(transport, producers)
+            self.consumers += self.router.consume(transport, producers)
+
+    def add_direct(self, load: Load) -> None:
+        """One more publisher, whose packets go past the router: what sending, the loopback and the clocks take."""
+        near, far = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
+        self.sockets += (near, far)
+        for sock in (near, far):
+            sock.bind(("127.0.0.1", 0))
+            sock.setblocking(False)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        near.connect(far.getsockname())
+        far.connect(near.getsockname())
+        key, other = (os.urandom(self.profile.key_size + self.profile.salt_size) for _ in range(2))
+        self.source(load).add(near.fileno(), self.profile, key, other, b"", FIRST_SSRC - 1)
+        self.sink.add(far.fileno(), self.profile, other, key, b"", direct=True)
 
     def measure(self, seconds: float) -> dict[str, Any]:
-        """One round of traffic."""
-        assert self.source is not None
-        with running(self.source, self.sink):
+        """One round of traffic: `round_figures`, and what was sent and received; `unread`: what the subscribers' thread
+        had no time to read, and so is no fault of the router."""
+        with running(*self.sources.values(), self.sink) as threads:
             time.sleep(SETTLE_S)
-            return self._round(self.source, seconds)
+            self.sink.reset()
+            for source in self.sources.values():
+                source.reset()
+            before = self._totals(cpu_ns_of(threads[self.sink]))
+            time.sleep(seconds)
+            after = self._totals(cpu_ns_of(threads[self.sink]))
+            received = self.sink.figures()
+            sent = {kind: source.figures() for kind, source in self.sources.items()}
+        figures = round_figures(before, after)
+        unread = figures["packets"] - sum(received[name] for name in ("packets", "lost", "damaged", "refused"))
+        return figures | {"received": received, "sent": sent, "unread": max(0, unread)}
 
-    def _round(self, source: Source, seconds: float) -> dict[str, Any]:
-        self.sink.reset()
-        source.reset()
-        before = self.router.figures()
-        time.sleep(seconds)
-        after = self.router.figures()
-        received, sent = self.sink.figures(), source.figures()
-        counted = {name: after["counters"][name] - before["counters"][name] for name in after["counters"]}
-        forwarded = counted["rtp_packets_forwarded"]
-        cpu_ns = after["cpu_ns"] - before["cpu_ns"]
-        user_s, system_s = (after[name] - before[name] for name in ("user_s", "system_s"))
-        return {
-            "packets": forwarded,
-            "cpu_ns_per_packet": cpu_ns / max(1, forwarded),
-            "user_ns_per_packet": cpu_ns * user_s / max(1e-9, user_s + system_s) / max(1, forwarded),
-            "mean_burst": counted["datagrams_sent"] / max(1, counted["send_messages"]),
-            "received": received,
-            "sent": sent,
-            "counters": counted,
-            "rss_bytes": after["rss_bytes"],
-            "slowest_batch_us": after["slowest_batch_us"],
-        }
+    def _totals(self, sink_cpu_ns: int) -> dict[str, Any]:
+        return self.router.figures() | {"sink_cpu_ns": sink_cpu_ns, "at_ns": time.monotonic_ns()}
 
     def close(self) -> None:
         """End all."""
         self.router.close()
         for sock in self.sockets:
             sock.close()
+
+
+def round_figures(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    """What happened between two totals of a router.
+
+    Returns:
+        packets forwarded; processor time of the router a packet, and its share in user mode; shares of one core that
+        the router, its engine thread and the subscribers' thread took; the router's counters.
+    """
+    counted = {name: after["counters"][name] - before["counters"][name] for name in after["counters"]}
+    spent = {name: after[name] - before[name] for name in after if name.endswith(("_ns", "_s"))}
+    forwarded = max(1, counted["rtp_packets_forwarded"])
+    user_share = spent["user_s"] / max(1e-9, spent["user_s"] + spent["system_s"])
+    return {
+        "packets": counted["rtp_packets_forwarded"],
+        "seconds": spent["at_ns"] / 1e9,
+        "cpu_ns_per_packet": spent["cpu_ns"] / forwarded,
+        "user_ns_per_packet": spent["cpu_ns"] * user_share / forwarded,
+        "mean_burst": counted["datagrams_sent"] / max(1, counted["send_messages"]),
+        "router_share": spent["cpu_ns"] / spent["at_ns"],
+        "engine_share": spent.get("engine_cpu_ns", spent["cpu_ns"]) / spent["at_ns"],
+        "sink_share": spent["sink_cpu_ns"] / spent["at_ns"],
+        "counters": counted,
+        "rss_bytes": after["rss_bytes"],
+    }
 
 
 def source_of(load: Load) -> Source:
@@ -106,4 +142,5 @@ def source_of(load: Load) -> Source:
         gap_us=load.gap_us,
         clock_rate=load.clock_rate,
         extensions=(MID_ID, SEND_TIME_ID, TRANSPORT_CC_ID),
+        scattered=load.scattered,
     )

@@ -12,3 +12,14 @@ def draw_fanout(axes: Any, figures: dict[str, Any]) -> None:
     axes.set(xlabel="round", ylabel="processor time a packet, µs", xticks=list(places))
     axes.set_title(f"{figures['publishers']} to {figures['subscribers']}, {figures['kind']}: ratio {figures['ratio']}")
     axes.legend()
+
+
+def draw_latency(axes: Any, figures: dict[str, Any]) -> None:
+    """Added time by quantile, video beside audio."""
+    for offset, kind in ((-0.2, "video"), (0.2, "audio")):
+        added = figures[f"{kind}_added_us"]
+        bars = axes.bar([place + offset for place in range(len(added))], added.values(), 0.4, label=kind)
+        axes.bar_label(bars)
+    axes.set(ylabel="added by the router, µs", xticks=range(len(added)), xticklabels=list(added))
+    axes.set_title(f"{figures['packets_per_second']} packets/s, engine at {figures['engine_share']:.0%} of a core")
+    axes.legend()

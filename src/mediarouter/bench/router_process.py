@@ -71,12 +71,19 @@ class Served:
         return {
             "counters": self.worker.counters(),
             "cpu_ns": time.process_time_ns(),
+            "engine_cpu_ns": self._engine_cpu_ns(),
             "user_s": used.ru_utime,
             "system_s": used.ru_stime,
             "slowest_batch_us": self.worker.engine.take_slowest_batch_us(),
             "rss_bytes": int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize(),
             "threads": threading.active_count(),
         }
+
+
+    def _engine_cpu_ns(self) -> int:
+        engine = next(thread for thread in threading.enumerate() if thread.name == "mediarouter-engine")
+        assert engine.ident is not None
+        return time.clock_gettime_ns(time.pthread_getcpuclockid(engine.ident))
 
 
 async def main() -> None:
