@@ -80,11 +80,13 @@ class Client:
 
     def _handshake(self, sock: socket.socket, check: bytes, endpoint: DtlsEndpoint) -> None:
         deadline = time.monotonic() + JOIN_TIMEOUT_S
+        readable = select.poll()  # select.select takes no descriptor above 1023
+        readable.register(sock, select.POLLIN)
         sock.send(check)
         while endpoint.state in ("new", "connecting"):
             timeout_us = endpoint.poll_timeout()
             wait = CHECK_INTERVAL_S if timeout_us is None else min(CHECK_INTERVAL_S, timeout_us / 1e6 + 1e-4)
-            if select.select([sock], [], [], wait)[0]:
+            if readable.poll(wait * 1000):
                 data = sock.recv(4096)
                 if data[0] < 4:
                     endpoint.start()

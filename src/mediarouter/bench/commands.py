@@ -12,6 +12,7 @@ from mediarouter.bench import display, plots
 from mediarouter.bench.fanout import fanout
 from mediarouter.bench.latency import latency
 from mediarouter.bench.load import Load, audio_load
+from mediarouter.bench.memory import memory
 from mediarouter.bench.rooms import Room
 from mediarouter.srtp import Profile
 
@@ -106,3 +107,18 @@ def latency_command(
     """How much later packets arrive because they go through the router, with as many rooms as make the load."""
     room = Room(publishers, subscribers)
     run("latency", lambda tell: latency(room, load, seconds, tell=tell), plots.draw_latency, json=json, plot=plot)
+
+
+@app.command("memory")
+def memory_command(
+    transports: int = typer.Option(1000, min=10, max=15_000, help="Clients that come in and stay idle."),
+    consumers: int = typer.Option(10_000, min=1, max=50_000, help="In all, at most 100 on a transport; all at work."),
+    seconds: float = typer.Option(5.0, min=2.0, help="For which the consumers work."),
+    json: bool = JSON,
+    plot: Path | None = PLOT,
+) -> None:
+    """Memory of an idle transport before and after its handshake, and of a consumer idle and at work."""
+    def measure(tell: display.Tell) -> dict[str, Any]:
+        return memory(transports, consumers, seconds, tell=tell)
+
+    run("memory", measure, plots.draw_memory, json=json, plot=plot)

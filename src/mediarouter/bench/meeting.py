@@ -8,6 +8,7 @@ from typing import Any
 
 from mediarouter.bench._sink import Sink
 from mediarouter.bench._source import Source
+from mediarouter.bench.clients import Joined
 from mediarouter.bench.load import AUDIO_PAYLOAD_TYPE, FIRST_SSRC, MID_ID, SEND_TIME_ID, TRANSPORT_CC_ID, Load
 from mediarouter.bench.router_under_test import RouterUnderTest
 from mediarouter.bench.running import cpu_ns_of, running
@@ -58,12 +59,14 @@ class Meeting:
     def add_subscribers(self, count: int, producers: Sequence[int]) -> None:
         """More subscribers, each of all these producers."""
         for _ in range(count):
-            transport, joined = self.router.join(self.certificate)
-            self.sockets.append(joined.socket)
-            assert joined.profile == self.profile
-            keys = joined.local_key, joined.remote_key
-            self.sink.add(joined.socket.fileno(), joined.profile, *keys, joined.check)
-            self.consumers += self.router.consume(transport, producers)
+            self.subscribe(*self.router.join(self.certificate), producers)
+
+    def subscribe(self, transport: int, joined: Joined, producers: Sequence[int]) -> None:
+        """A client that has come in becomes a subscriber."""
+        self.sockets.append(joined.socket)
+        assert joined.profile == self.profile
+        self.sink.add(joined.socket.fileno(), joined.profile, joined.local_key, joined.remote_key, joined.check)
+        self.consumers += self.router.consume(transport, producers)
 
     def add_direct(self, load: Load) -> None:
         """One more publisher, whose packets go past the router: what sending, the loopback and the clocks take."""

@@ -23,3 +23,12 @@ def draw_latency(axes: Any, figures: dict[str, Any]) -> None:
     axes.set(ylabel="added by the router, µs", xticks=range(len(added)), xticklabels=list(added))
     axes.set_title(f"{figures['packets_per_second']} packets/s, engine at {figures['engine_share']:.0%} of a core")
     axes.legend()
+
+
+def draw_memory(axes: Any, figures: dict[str, Any]) -> None:
+    """The process after each step."""
+    steps = figures["steps_bytes"]
+    axes.bar_label(axes.bar(list(steps), [size / 2**20 for size in steps.values()]), fmt="%.0f")
+    axes.set(ylabel="anonymous memory of the process, MiB")
+    transport, consumer = (figures[f"{what}_bytes"] / 1024 for what in ("transport", "consumer"))
+    axes.set_title(f"a transport {transport:.1f} KiB, a consumer {consumer:.1f} KiB")

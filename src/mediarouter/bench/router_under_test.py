@@ -31,6 +31,15 @@ class RouterUnderTest(Protocol):
         """End it."""
 
 
+class Opened(msgspec.Struct):
+    """A transport of our router, and what its client must know."""
+
+    transport: int
+    ice: IceParameters
+    candidates: tuple[IceCandidate, ...]
+    dtls: DtlsParameters
+
+
 class RouterProcess:
     """Our router; `router_process` tells the orders.
 
@@ -43,18 +52,18 @@ class RouterProcess:
         self.port = int(self.child.welcome["port"])
         self._capabilities = msgspec.to_builtins(capabilities())
 
-    def join(self, certificate: DtlsCertificate) -> tuple[int, Joined]:
-        """A transport and its client."""
-        client = Client(certificate)
+    def open(self, client: Client) -> Opened:
+        """A transport for a client that is still to come."""
         answer = self.child.order(
             do="open", dtls=msgspec.to_builtins(client.dtls_parameters), ice=msgspec.to_builtins(client.ice_parameters)
         )
-        joined = client.join(
-            msgspec.convert(answer["ice"], IceParameters),
-            msgspec.convert(answer["candidates"], tuple[IceCandidate, ...]),
-            msgspec.convert(answer["dtls"], DtlsParameters),
-        )
-        return answer["transport"], joined
+        return msgspec.convert(answer, Opened)
+
+    def join(self, certificate: DtlsCertificate) -> tuple[int, Joined]:
+        """A transport and its client."""
+        client = Client(certificate)
+        opened = self.open(client)
+        return opened.transport, client.join(opened.ice, opened.candidates, opened.dtls)
 
     def produce(self, transport: int, load: Load, index: int) -> int:
         """A producer."""
@@ -71,6 +80,10 @@ class RouterProcess:
     def figures(self) -> dict[str, Any]:
         """Totals of now."""
         return self.child.order(do="figures")
+
+    def anonymous_bytes(self) -> int:
+        """Its resident memory that is its own: what is shared with other processes or read from files is left out."""
+        return int(self.child.order(do="memory")["anonymous"])
 
     def close(self) -> None:
         """End it."""
