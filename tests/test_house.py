@@ -245,7 +245,10 @@ TESTED_BY = {
     "bench.load": "bench/test_fanout.py",
     "bench.meeting": "bench/test_fanout.py",
     "bench.router_under_test": "bench/test_fanout.py",
+    "bench.crowd": "bench/test_capacity.py",
+    "bench.joins": "bench/test_handshake.py",
     "bench.rooms": "bench/test_latency.py",
+    "bench.stun_checks": "bench/test_handshake.py",
     "bench.running": "bench/test_fanout.py",
     "bench.router_process": "bench/test_fanout.py",
 }

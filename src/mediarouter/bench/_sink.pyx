@@ -145,6 +145,7 @@ cdef class Sink:
     cdef uint8_t controls[64][64]
     cdef Histogram travel[3]       # by Kind
     cdef volatile bint stopping
+    cdef int64_t tick              # of all runs
     cdef volatile bint fresh       # forget what was counted
     cdef uint64_t packets, octets, refused, damaged, rtcp, other, feedback, wakeups, overrun
 
@@ -269,11 +270,12 @@ cdef class Sink:
 
 cdef void run_sink(Sink sink) noexcept nogil:
     cdef epoll_event events[EVENTS]
-    cdef int64_t tick = 0
-    cdef int64_t begun_ns = clock_now_ns(CLOCK_MONOTONIC)
+    cdef int64_t next_ns = clock_now_ns(CLOCK_MONOTONIC)
     cdef int i, count
     sleep_exactly()
     go_early(RECEIVING_PRIORITY)
+    for i in range(sink.count):    # it may have been long since the last run
+        send_check(&sink.subscribers[i])
     while not sink.stopping:
         if sink.fresh:
             forget(sink)
@@ -281,9 +283,10 @@ cdef void run_sink(Sink sink) noexcept nogil:
         sink.wakeups += 1
         for i in range(count):
             drain(sink, &sink.subscribers[events[i].data.u64])
-        while clock_now_ns(CLOCK_MONOTONIC) - begun_ns > tick * TICK_NS:
-            speak(sink, tick)
-            tick += 1
+        while clock_now_ns(CLOCK_MONOTONIC) > next_ns:
+            speak(sink, sink.tick)
+            next_ns += TICK_NS
+            sink.tick += 1
 
 
 cdef void forget(Sink sink) noexcept nogil:
@@ -428,7 +431,7 @@ cdef void speak(Sink sink, int64_t tick) noexcept nogil:
         if subscriber.direct:
             continue
         if (i + tick) % CHECK_TICKS == 0:
-            send(subscriber.fd, subscriber.check, <size_t>subscriber.check_size, MSG_DONTWAIT)
+            send_check(subscriber)
         if (i + tick) % REPORT_TICKS == 0:
             report(subscriber, out)
         if sink.transport_cc_id and (i + tick) % FEEDBACK_TICKS == 0:
@@ -437,6 +440,11 @@ cdef void speak(Sink sink, int64_t tick) noexcept nogil:
                 size = srtp_context_protect_rtcp(subscriber.outbound, out, size)
                 send(subscriber.fd, out, <size_t>size, MSG_DONTWAIT)
                 sink.feedback += 1
+
+
+cdef void send_check(const Subscriber *subscriber) noexcept nogil:
+    if not subscriber.direct and subscriber.check_size:
+        send(subscriber.fd, subscriber.check, <size_t>subscriber.check_size, MSG_DONTWAIT)
 
 
 cdef uint32_t first_ssrc(const Subscriber *subscriber) noexcept nogil:

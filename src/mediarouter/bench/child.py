@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 END_TIMEOUT_S = 10.0
+READ_SIZE = 1 << 16
 
 
 class Child:
@@ -24,8 +25,13 @@ class Child:
 
     def __init__(self, module: str, **first: Any) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", module], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+            [sys.executable, "-m", module],
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
         )
+        self._read = b""
         try:
             self.welcome = self.order(**first)
         except BaseException:
@@ -37,17 +43,40 @@ class Child:
         """Of the process."""
         return self._process.pid
 
+    def fileno(self) -> int:
+        """What is readable when there is something to `receive`, unless `waiting`."""
+        assert self._process.stdout
+        return self._process.stdout.fileno()
+
+    @property
+    def waiting(self) -> bool:
+        """An answer is here already."""
+        return b"\n" in self._read
+
     def order(self, **fields: Any) -> dict[str, Any]:
         """Send an order; its answer."""
-        assert self._process.stdin and self._process.stdout
+        self.send(**fields)
+        return self.receive()
+
+    def send(self, **fields: Any) -> None:
+        """Send an order whose answer is received later, in the order of orders."""
+        left = memoryview(json.dumps(fields).encode() + b"\n")
+        assert self._process.stdin
         try:
-            self._process.stdin.write(json.dumps(fields).encode() + b"\n")
-            self._process.stdin.flush()
+            while left:
+                left = left[self._process.stdin.write(left) :]
         except BrokenPipeError:
             raise RuntimeError(f"a process of the benchmark ended with {self._process.wait()}") from None
-        line = self._process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"a process of the benchmark ended with {self._process.wait()}")
+
+    def receive(self) -> dict[str, Any]:
+        """The next answer; waits for it."""
+        assert self._process.stdout
+        while not self.waiting:
+            piece = self._process.stdout.read(READ_SIZE)
+            if not piece:
+                raise RuntimeError(f"a process of the benchmark ended with {self._process.wait()}")
+            self._read += piece
+        line, _, self._read = self._read.partition(b"\n")
         return dict(json.loads(line))
 
     def close(self) -> None:

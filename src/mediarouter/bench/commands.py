@@ -9,7 +9,10 @@ import typer
 
 from mediarouter import srtp
 from mediarouter.bench import display, plots
+from mediarouter.bench.capacity import capacity
+from mediarouter.bench.cost_curve import cost_curve
 from mediarouter.bench.fanout import fanout
+from mediarouter.bench.handshake import handshake
 from mediarouter.bench.latency import latency
 from mediarouter.bench.load import Load, audio_load
 from mediarouter.bench.memory import memory
@@ -66,6 +69,13 @@ def profile_of(name: str) -> Profile:
     return Profile[name]
 
 
+def is_audio(kind: str) -> bool:
+    """Or video."""
+    if kind not in ("audio", "video"):
+        fail(f"no kind of traffic: {kind}", 2)
+    return kind == "audio"
+
+
 @app.command("fanout")
 def fanout_command(
     publishers: int | None = typer.Option(
@@ -82,10 +92,8 @@ def fanout_command(
     plot: Path | None = PLOT,
 ) -> None:
     """Processor time of a forwarded packet, and the floor: copy, twelve bytes, encryption and one send a burst."""
-    if kind not in ("audio", "video"):
-        fail(f"no kind of traffic: {kind}", 2)
     chosen = profile_of(profile)
-    usual = audio_load(publishers=50, subscribers=49) if kind == "audio" else Load()
+    usual = audio_load(publishers=50, subscribers=49) if is_audio(kind) else Load()
     load = replace(
         usual,
         publishers=publishers or usual.publishers,
@@ -99,7 +107,7 @@ def fanout_command(
 def latency_command(
     publishers: int = typer.Option(4, min=1, max=50, help="Of a room; each sends video and audio."),
     subscribers: int = typer.Option(16, min=1, max=500, help="Of a room; each gets all of it."),
-    load: float = typer.Option(0.7, min=0.01, max=0.95, help="Share of a core that the engine shall be busy."),
+    load: float = typer.Option(0.7, min=0.01, max=0.95, help="Share of a core that the engine shall take."),
     seconds: float = typer.Option(10.0, min=0.5, help="Length of the measurement."),
     json: bool = JSON,
     plot: Path | None = PLOT,
@@ -122,3 +130,46 @@ def memory_command(
         return memory(transports, consumers, seconds, tell=tell)
 
     run("memory", measure, plots.draw_memory, json=json, plot=plot)
+
+
+@app.command("handshake")
+def handshake_command(
+    rate: float = typer.Option(300.0, min=1, max=5000, help="Clients that come in a second."),
+    seconds: float = typer.Option(10.0, min=1, help="Length of the measurement, without them and with them."),
+    load: float = typer.Option(0.5, min=0.01, max=0.9, help="Share of a core that media shall take."),
+    json: bool = JSON,
+    plot: Path | None = PLOT,
+) -> None:
+    """Clients that come in by ICE and DTLS while media flows, what they cost and what they do to the media."""
+
+    def measure(tell: display.Tell) -> dict[str, Any]:
+        return handshake(rate, seconds, load, tell=tell)
+
+    run("handshake", measure, plots.draw_handshake, json=json, plot=plot)
+
+
+@app.command("capacity")
+def capacity_command(
+    of: str = typer.Option("subscribers", help="What is searched: subscribers, or publishers."),
+    publishers: int = typer.Option(1, min=1, max=1000, help="Fixed, or where the search begins."),
+    subscribers: int = typer.Option(100, min=1, max=5000, help="Fixed, or where the search begins."),
+    kind: str = typer.Option("video", help="video: bursts of VP8; audio: one Opus packet every 20 ms."),
+    bound_ms: float = typer.Option(20.0, min=0.1, max=49.0, help="99 of 100 packets shall come within so long."),
+    most: int = typer.Option(4000, min=1, max=10_000, help="Try no more. Of the curve: publishers or subscribers."),
+    seconds: float = typer.Option(2.0, min=0.5, help="Length of each try, or of each point of the curve."),
+    curve: bool = typer.Option(False, "--curve", help="Instead, what a packet costs from 1 to 1000 subscribers."),
+    json: bool = JSON,
+    plot: Path | None = PLOT,
+) -> None:
+    """How many subscribers or publishers are borne without loss and in time; or, with --curve, the cost of a packet."""
+    if of not in ("subscribers", "publishers"):
+        fail(f"no number of {of} can be searched", 2)
+    usual = audio_load(publishers=publishers, subscribers=subscribers)
+    load = usual if is_audio(kind) else Load(publishers, subscribers)
+
+    def measure(tell: display.Tell) -> dict[str, Any]:
+        if curve:
+            return cost_curve(seconds, most, tell=tell)
+        return capacity(replace(load, seconds=seconds), of, round(bound_ms * 1000), most, tell=tell)
+
+    run("capacity", measure, plots.draw_cost_curve if curve else plots.draw_capacity, json=json, plot=plot)

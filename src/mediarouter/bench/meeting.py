@@ -3,7 +3,7 @@
 import os
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from mediarouter.bench._sink import Sink
@@ -35,7 +35,8 @@ class Meeting:
         self.sink = Sink(vp8=True, transport_cc_id=TRANSPORT_CC_ID, audio_payload_type=AUDIO_PAYLOAD_TYPE)
         self.sockets: list[socket.socket] = []
         self.producers: list[int] = []
-        self.consumers: list[int] = []
+        self.consumers: list[list[int]] = []  # of each subscriber
+        self.subscribers: list[int] = []  # their transports
 
     def source(self, load: Load) -> Source:
         """What sends such a load."""
@@ -66,7 +67,13 @@ class Meeting:
         self.sockets.append(joined.socket)
         assert joined.profile == self.profile
         self.sink.add(joined.socket.fileno(), joined.profile, joined.local_key, joined.remote_key, joined.check)
-        self.consumers += self.router.consume(transport, producers)
+        self.subscribers.append(transport)
+        self.consumers.append(self.router.consume(transport, producers))
+
+    def consume_more(self, producers: Sequence[int]) -> None:
+        """Every subscriber gets these too."""
+        for transport, consumers in zip(self.subscribers, self.consumers, strict=True):
+            consumers += self.router.consume(transport, producers)
 
     def add_direct(self, load: Load) -> None:
         """One more publisher, whose packets go past the router: what sending, the loopback and the clocks take."""
@@ -82,16 +89,26 @@ class Meeting:
         self.source(load).add(near.fileno(), self.profile, key, other, b"", FIRST_SSRC - 1)
         self.sink.add(far.fileno(), self.profile, other, key, b"", direct=True)
 
-    def measure(self, seconds: float) -> dict[str, Any]:
-        """One round of traffic: `round_figures`, and what was sent and received; `unread`: what the subscribers' thread
-        had no time to read, and so is no fault of the router."""
+    def measure(self, seconds: float, *, meanwhile: Callable[[], object] | None = None) -> dict[str, Any]:
+        """One round of traffic.
+
+        Args:
+            meanwhile: what is done instead of waiting so long.
+
+        Returns:
+            `round_figures`, and what was sent and received; `unread`: what the subscribers' thread had no time to read,
+            and so is no fault of the router.
+        """
         with running(*self.sources.values(), self.sink) as threads:
             time.sleep(SETTLE_S)
             self.sink.reset()
             for source in self.sources.values():
                 source.reset()
             before = self._totals(cpu_ns_of(threads[self.sink]))
-            time.sleep(seconds)
+            if meanwhile:
+                meanwhile()
+            else:
+                time.sleep(seconds)
             after = self._totals(cpu_ns_of(threads[self.sink]))
             received = self.sink.figures()
             sent = {kind: source.figures() for kind, source in self.sources.items()}

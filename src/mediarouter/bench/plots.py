@@ -32,3 +32,38 @@ def draw_memory(axes: Any, figures: dict[str, Any]) -> None:
     axes.set(ylabel="anonymous memory of the process, MiB")
     transport, consumer = (figures[f"{what}_bytes"] / 1024 for what in ("transport", "consumer"))
     axes.set_title(f"a transport {transport:.1f} KiB, a consumer {consumer:.1f} KiB")
+
+
+def draw_handshake(axes: Any, figures: dict[str, Any]) -> None:
+    """Added time of media without and with joins."""
+    names = list(figures["video_added_us"])
+    for number, (kind, suffix) in enumerate((k, s) for k in ("video", "audio") for s in ("", "_with_joins")):
+        values = [figures[f"{kind}_added_us{suffix}"][name] for name in names]
+        places = [place + 0.2 * (number - 1.5) for place in range(len(names))]
+        axes.bar(places, values, 0.2, label=f"{kind}{suffix.replace('_', ' ')}")
+    axes.set(ylabel="added by the router, µs", xticks=range(len(names)), xticklabels=names)
+    axes.set_title(f"{figures['joins_per_second']} joins/s, {figures['router_us_per_join']} µs of the router each")
+    axes.legend()
+
+
+def draw_capacity(axes: Any, figures: dict[str, Any]) -> None:
+    """Latency of each try."""
+    for holds, colour in ((True, "tab:green"), (False, "tab:red")):
+        tries = [one for one in figures["tries"] if one["holds"] == holds]
+        axes.plot([one["count"] for one in tries], [one["p99_us"] / 1000 for one in tries], "o", color=colour)
+    axes.axhline(figures["p99_bound_us"] / 1000, linestyle=":")
+    found = next(name for name in figures if name.startswith("most_"))
+    axes.set(xscale="log", yscale="log", xlabel=found.removeprefix("most_"), ylabel="p99 of the way, ms")
+    axes.set_title(f"{figures[found]} {found.removeprefix('most_')}")
+
+
+def draw_cost_curve(axes: Any, figures: dict[str, Any]) -> None:
+    """Cost of a packet in or out over the number that grows."""
+    for series in figures["dearest_to_cheapest"]:
+        rows = [one for one in figures["points"] if one["series"] == series]
+        growing = "publishers" if series == "more publishers" else "subscribers"
+        costs = [one["ns_per_packet"] / 1000 for one in rows]
+        axes.plot([one[growing] for one in rows], costs, "o-", label=series)
+    axes.set(xscale="log", xlabel="subscribers, or publishers of ten subscribers", ylim=(0, None))
+    axes.set(ylabel="processor time of a packet in or out, µs")
+    axes.legend()

@@ -3,6 +3,7 @@
     {"do": "open", "dtls": {}, "ice": {}}                     -> {"ice": {}, "candidates": [], "dtls": {}}
     {"do": "produce", "transport": i, "kind": "", "rtp": {}}  -> {"producer": k}
     {"do": "consume", "transport": i, "producers": [k], "capabilities": {}}   -> {"consumers": [n]}
+    {"do": "pause", "consumers": [n], "paused": true}                         -> {}
     {"do": "figures"}                                         -> {"counters": {}, "cpu_ns": n, ...}
     {"do": "memory"}                                          -> {"anonymous": bytes}
 """
@@ -66,6 +67,13 @@ class Served:
         for number in order["producers"]:
             self.consumers.append(await transport.consume(self.producers[number].id, rtp_capabilities=wanted))
         return {"consumers": list(range(first, len(self.consumers)))}
+
+    async def pause(self, order: dict[str, Any]) -> dict[str, Any]:
+        """Consumers fall silent, or go on."""
+        for number in order["consumers"]:
+            consumer = self.consumers[number]
+            await (consumer.pause() if order["paused"] else consumer.resume())
+        return {}
 
     async def figures(self, order: dict[str, Any]) -> dict[str, Any]:
         """Counters, and what this process has used."""

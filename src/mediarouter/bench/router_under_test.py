@@ -24,6 +24,9 @@ class RouterUnderTest(Protocol):
     def consume(self, transport: int, producers: Sequence[int]) -> list[int]:
         """Send these to a subscriber; the consumers' numbers."""
 
+    def pause(self, consumers: Sequence[int], paused: bool) -> None:
+        """Let them fall silent, or go on."""
+
     def figures(self) -> dict[str, Any]:
         """Totals of now: cpu_ns, user_s, system_s, rss_bytes, and `counters` with rtp_packets_forwarded."""
 
@@ -54,10 +57,18 @@ class RouterProcess:
 
     def open(self, client: Client) -> Opened:
         """A transport for a client that is still to come."""
-        answer = self.child.order(
+        self.ask(client)
+        return self.opened()
+
+    def ask(self, client: Client) -> None:
+        """Ask for one, to be told by `opened` later."""
+        self.child.send(
             do="open", dtls=msgspec.to_builtins(client.dtls_parameters), ice=msgspec.to_builtins(client.ice_parameters)
         )
-        return msgspec.convert(answer, Opened)
+
+    def opened(self) -> Opened:
+        """The next that was asked for; waits for it."""
+        return msgspec.convert(self.child.receive(), Opened)
 
     def join(self, certificate: DtlsCertificate) -> tuple[int, Joined]:
         """A transport and its client."""
@@ -76,6 +87,10 @@ class RouterProcess:
             do="consume", transport=transport, producers=list(producers), capabilities=self._capabilities
         )
         return list(answer["consumers"])
+
+    def pause(self, consumers: Sequence[int], paused: bool) -> None:
+        """Let them fall silent, or go on."""
+        self.child.order(do="pause", consumers=list(consumers), paused=paused)
 
     def figures(self) -> dict[str, Any]:
         """Totals of now."""
