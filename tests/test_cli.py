@@ -9,6 +9,7 @@ import subprocess
 import sys
 import urllib.request
 
+import psutil
 import pytest
 
 from mediarouter import __version__
@@ -101,7 +102,7 @@ def test_a_missing_extra_is_named(missing):
 
 
 @pytest.mark.e2e
-def test_bench_fanout_prints_json_for_programs_and_a_table_for_people():
+def test_bench_fanout_prints_json_for_programs_and_a_table_and_a_picture_for_people(tmp_path):
     small = ("--subscribers", "3", "--rounds", "1", "--seconds", "0.5")
     figures = json.loads(run("bench", "fanout", *small, "--json").stdout)
     assert {
@@ -115,7 +116,9 @@ def test_bench_fanout_prints_json_for_programs_and_a_table_for_people():
         "profile",
     } <= set(figures)
     assert figures["subscribers"] == 3 and figures["lost"] == figures["damaged"] == 0
-    shown = run("bench", "fanout", *small, "--profile", "AES128_CM_SHA1_80").stdout
+    picture = tmp_path / "figures.png"
+    shown = run("bench", "fanout", *small, "--profile", "AES128_CM_SHA1_80", "--plot", str(picture)).stdout
+    assert picture.read_bytes()[:4] == b"\x89PNG"
     assert "cpu_ns_per_packet" in shown and "AES128_CM_SHA1_80" in shown
 
 
@@ -123,3 +126,30 @@ def test_bench_fanout_prints_json_for_programs_and_a_table_for_people():
 def test_bench_refuses_what_cannot_be_measured(arguments):
     done = run("bench", "fanout", *arguments)
     assert done.returncode == 2 and done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("count", [1, 2], ids=["as the router starts", "as the floor starts"])
+def test_bench_ends_at_ctrl_c_with_all_its_processes(count):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mediarouter.cli", "bench", "fanout", "--subscribers", "2", "--seconds", "60"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=ENVIRONMENT,
+    )
+    try:
+        children: list[psutil.Process] = []
+        while len(children) < count and process.poll() is None:
+            children = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=15) == ("", "") and process.returncode == 130
+        assert len(children) == count and psutil.wait_procs(children, timeout=10)[1] == []
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_picture_that_cannot_be_drawn_is_told_before_the_run(tmp_path):
+    done = run("bench", "fanout", "--plot", str(tmp_path / "figures.exe"))
+    assert done.returncode == 1 and ".exe is no format of pictures" in done.stderr and done.stdout == ""

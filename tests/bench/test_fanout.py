@@ -5,7 +5,8 @@ import socket
 import pytest
 
 from mediarouter.bench.clients import Client, JoinError
-from mediarouter.bench.fanout import Load, fanout
+from mediarouter.bench.fanout import fanout
+from mediarouter.bench.load import Load
 from mediarouter.parameters import DtlsParameters, IceCandidate, IceParameters
 from mediarouter.transports.dtls import DtlsCertificate
 

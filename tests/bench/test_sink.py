@@ -2,12 +2,14 @@
 
 import contextlib
 import socket
+import struct
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
 
-from mediarouter import _rtcp
+from mediarouter import _rtcp, rtp
 from mediarouter.bench._sink import Sink
 from mediarouter.bench._source import Source
 from mediarouter.srtp import Profile, SrtpSession
@@ -15,6 +17,7 @@ from mediarouter.srtp import Profile, SrtpSession
 PROFILE = Profile.AEAD_AES_128_GCM
 SEND, RECEIVE = bytes(range(28)), bytes(range(50, 78))
 TRANSPORT_CC_ID = 3
+SO_TIMESTAMPNS = 35
 RECEIVER_REPORT, TRANSPORT_FEEDBACK = 201, 205
 
 
@@ -65,9 +68,12 @@ def packets_of(source: Source, count: int) -> list[bytes]:
         return found
 
 
-def counted(packets: list[bytes], *, vp8: bool = True) -> dict:
+SPOKEN = frozenset({RECEIVER_REPORT, TRANSPORT_FEEDBACK})
+
+
+def counted(packets: list[bytes], *, vp8: bool = True, audio_payload_type: int = -1, spoken=SPOKEN) -> dict:
     """What the sink says of these packets."""
-    sink = Sink(vp8=vp8, transport_cc_id=TRANSPORT_CC_ID)
+    sink = Sink(vp8=vp8, transport_cc_id=TRANSPORT_CC_ID, audio_payload_type=audio_payload_type)
     with pair() as (near, far):
         sink.add(near.fileno(), PROFILE, RECEIVE, SEND, b"check")
         for packet in packets:
@@ -78,7 +84,7 @@ def counted(packets: list[bytes], *, vp8: bool = True) -> dict:
         heard: set[int] = set()
         checked = False
         # it speaks when its turn comes; by then it has read all that was there
-        while not (checked and heard >= {RECEIVER_REPORT, TRANSPORT_FEEDBACK}):
+        while not (checked and heard >= spoken):
             data = far.recv(2048)
             if data == b"check":
                 checked = True
@@ -124,6 +130,149 @@ def test_audio_has_no_descriptor():
     assert figures["packets"] == 20
 
 
-def test_senseless_sizes_are_refused():
-    with pytest.raises(ValueError, match="bytes"):
-        sources(payload_size=20)
+def test_audio_among_video_is_told_by_its_payload_type():
+    video = packets_of(sources(), 8)[:8]
+    audio = packets_of(sources(vp8=False, payload_type=111, payload_size=100, packets_per_frame=1), 5)[:5]
+    other = [of_another_stream(packet) for packet in audio]
+    figures = counted([*video, *other], audio_payload_type=111)
+    assert (figures["packets"], figures["damaged"]) == (13, 0)
+    assert (figures["video_us"]["count"], figures["audio_us"]["count"], figures["direct_us"]["count"]) == (8, 5, 0)
+    assert counted([*video, *other])["damaged"] == 5, "without knowing, what has no descriptor is no payload"
+
+
+def of_another_stream(packet: bytes) -> bytes:
+    plain = bytearray(SrtpSession(PROFILE, RECEIVE, SEND).unprotect(packet))
+    plain[8:12] = struct.pack("!I", 2000)
+    return SrtpSession(PROFILE, SEND, RECEIVE).protect(bytes(plain))
+
+
+def test_many_streams_are_counted_each_by_its_numbers():
+    session = SrtpSession(PROFILE, SEND, RECEIVE)
+    packets = [
+        session.protect(struct.pack("!BBHII", 0x80, 96, number, 0, 1000 + 7 * stream) + bytes(50))
+        for number in (5, 6, 9)
+        for stream in range(300)
+    ]
+    figures = counted(packets, spoken={RECEIVER_REPORT})
+    assert (figures["streams"], figures["flowing"], figures["lost"], figures["disordered"]) == (300, 300, 600, 0)
+
+
+def test_what_comes_past_the_router_is_counted_apart():
+    packets = packets_of(sources(), 8)[:8]
+    sink = Sink(vp8=True, transport_cc_id=TRANSPORT_CC_ID)
+    with pair() as (near, far), pair() as (speaker, listener):
+        sink.add(near.fileno(), PROFILE, RECEIVE, SEND, b"check", direct=True)
+        sink.add(speaker.fileno(), PROFILE, RECEIVE, SEND, b"check")
+        for packet in packets:
+            far.send(packet)
+        thread = threading.Thread(target=sink.run, daemon=True)
+        thread.start()
+        while listener.recv(2048) == b"check":  # the other one reports, after all is read
+            pass
+        sink.stop()
+        thread.join()
+        far.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            far.recv(2048)
+        figures = sink.figures()
+    assert (figures["packets"], figures["direct_us"]["count"], figures["latency_us"]["count"]) == (0, 8, 0)
+
+
+def test_the_time_of_travel_ends_where_the_kernel_got_it():
+    packets = packets_of(sources(), 8)[:8]
+    sink = Sink(vp8=True, transport_cc_id=0)
+    with pair() as (near, far):
+        sink.add(near.fileno(), PROFILE, RECEIVE, SEND, b"check")
+        wait_for_stamps()
+        before_ns = time.time_ns()
+        for packet in packets:
+            far.send(packet)
+        sent_us = (time.time_ns() - before_ns) // 1000
+        travelled_us = (before_ns - sent_at(packets[0])) // 1000
+        while time.time_ns() - before_ns < 30_000_000:  # whoever reads late adds nothing
+            pass
+        thread = threading.Thread(target=sink.run, daemon=True)
+        thread.start()
+        while far.recv(2048) == b"check":
+            pass
+        sink.stop()
+        thread.join()
+        assert sink.figures()["latency_us"]["count"] == 8
+        assert sink.figures()["latency_us"]["max"] <= travelled_us + sent_us + 1000
+
+
+def wait_for_stamps() -> None:
+    """The kernel begins to stamp what arrives a little after it was asked; until then it stamps what is read."""
+    with pair() as (near, far):
+        near.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        waited_ns = 0
+        while waited_ns < 1_000_000:
+            far.send(b"now")
+            sent_ns = time.time_ns()
+            while time.time_ns() < sent_ns + 2_000_000:
+                pass
+            _, [(_, _, stamp)], _, _ = near.recvmsg(16, 64)
+            seconds, nanoseconds = struct.unpack("=qq", stamp)
+            waited_ns = time.time_ns() - (seconds * 1_000_000_000 + nanoseconds)
+
+
+def sent_at(packet: bytes) -> int:
+    """The stamp in a packet of `sources()`."""
+    payload = rtp.parse(SrtpSession(PROFILE, RECEIVE, SEND).unprotect(packet)).payload
+    return int.from_bytes(bytes(payload[15:23]), "little")
+
+
+def order_of(source: Source, count: int, publishers: int) -> list[tuple[int, int]]:
+    """(SSRC, number) of the first packets that these publishers send on one socket."""
+    with pair() as (near, far):
+        for index in range(publishers):
+            source.add(near.fileno(), PROFILE, SEND, RECEIVE, b"check", 1000 + index)
+        thread = threading.Thread(target=source.run, daemon=True)
+        thread.start()
+        found: list[tuple[int, int]] = []
+        while len(found) < count:
+            data = far.recv(2048)
+            if data != b"check":
+                found.append(struct.unpack("!2xH4xI", data[:12])[::-1])
+        source.stop()
+        thread.join()
+        return found
+
+
+def test_bursts_of_many_publishers_overlap():
+    source = sources(frames_per_second=100, gap_us=1000)
+    found = order_of(source, 40, 10)
+    assert sorted(found) == [(1000 + index, number) for index in range(10) for number in range(4)]
+    assert found != sorted(found, key=lambda one: one[0]), "frames 1 ms apart, packets 1 ms apart"
+    for index in range(10):
+        assert [number for ssrc, number in found if ssrc == 1000 + index] == [0, 1, 2, 3]
+
+
+def test_frames_at_random_distances_come_in_the_same_order_each_time():
+    orders = [[ssrc for ssrc, _ in order_of(sources(scattered=True), 40, 10)] for _ in range(2)]
+    assert orders[0] == orders[1] != sorted(orders[0])
+
+
+def test_some_publishers_can_be_silent():
+    source = sources()
+    with pair() as (near, far):
+        for index in range(3):
+            source.add(near.fileno(), PROFILE, SEND, RECEIVE, b"check", 1000 + index)
+        source.limit(2)
+        with pytest.raises(ValueError, match="4 of 3"):
+            source.limit(4)
+        thread = threading.Thread(target=source.run, daemon=True)
+        thread.start()
+        found = {int.from_bytes(data[8:12], "big") for data in (far.recv(2048) for _ in range(60)) if data != b"check"}
+        source.stop()
+        thread.join()
+    assert found == {1000, 1001}
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [({"payload_size": 20}, "bytes"), ({"packets_per_frame": 0}, "frames"), ({"frames_per_second": 0}, "frames")],
+)
+def test_senseless_sizes_are_refused(changed, says):
+    with pytest.raises(ValueError, match=says):
+        sources(**changed)

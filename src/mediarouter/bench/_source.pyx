@@ -1,13 +1,13 @@
 """Publishers of a benchmark, in one thread without the GIL: bursts at a steady rate, as browsers send them.
 
 Every frame of every publisher is a burst of packets whose sizes differ by a byte, `gap_us` apart; the publishers'
-frames are spread evenly over the frame interval. What the router sends back is read: a picture loss indication makes
-the next frame a key frame.
+frames are spread over the frame interval, evenly or by chance, and their bursts may overlap. What the router sends
+back is read: a picture loss indication makes the next frame a key frame.
 """
 
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free
+from libc.stdlib cimport calloc, free, qsort
 from libc.string cimport memcpy, memset
 from mediarouter._messages cimport MSG_DONTWAIT, recv, send
 from mediarouter._rtcp cimport RTCP_PSFB, RtcpReader, RtcpView, rtcp_next, rtcp_reader_init
@@ -31,13 +31,28 @@ from mediarouter._srtp cimport (
     srtp_context_protect,
     srtp_context_unprotect_rtcp,
 )
-from mediarouter.bench._clock cimport CLOCK_MONOTONIC, CLOCK_REALTIME, clock_now_ns, sleep_exactly, sleep_until_ns
+from mediarouter.bench._clock cimport (
+    CLOCK_MONOTONIC,
+    CLOCK_REALTIME,
+    SENDING_PRIORITY,
+    clock_now_ns,
+    go_early,
+    sleep_exactly,
+    sleep_until_ns,
+)
 from mediarouter.bench._traffic cimport PAYLOAD_MIN, VP8_DESCRIPTOR_SIZE, write_payload
 
 cdef enum:
     PACKET_ROOM = 2048
     CHECK_INTERVAL_NS = 4000000000
     PLI = 1
+    NAP_LEAST_NS = 20000           # a shorter one is waited for awake
+
+
+cdef struct Turn:                  # one packet in the order of a frame interval
+    int64_t offset_ns              # since the interval began
+    int publisher
+    int place                      # in its frame
 
 
 cdef struct Publisher:
@@ -54,6 +69,7 @@ cdef struct Publisher:
     uint16_t transport_seq
     uint16_t picture_id
     bint key_wanted
+    bint key                       # the frame that is being sent
 
 
 @cython.final
@@ -69,11 +85,13 @@ cdef class Source:
         gap_us: between the packets of a burst.
         clock_rate: of RTP timestamps.
         extensions: (mid, abs-send-time, transport-cc): their ids.
+        scattered: frames of different publishers come at random distances, the same in each run.
     """
     cdef Publisher *publishers
     cdef readonly int count
+    cdef int limited               # so many of them send
     cdef int capacity
-    cdef bint vp8
+    cdef bint vp8, scattered
     cdef int payload_type, payload_size, packets_per_frame
     cdef int64_t interval_ns, gap_ns
     cdef uint32_t timestamp_step
@@ -83,10 +101,13 @@ cdef class Source:
     cdef int64_t late_ns           # the worst delay of a frame behind its time
 
     def __cinit__(self, *, bint vp8, int payload_type, int payload_size, int packets_per_frame, int frames_per_second,
-                  int gap_us, int clock_rate, extensions):
+                  int gap_us, int clock_rate, extensions, bint scattered=False):
         if payload_size < PAYLOAD_MIN + VP8_DESCRIPTOR_SIZE + 2 or payload_size > PACKET_ROOM - 200:
             raise ValueError(f"payloads of {payload_size} bytes")
+        if not 1 <= packets_per_frame <= 64 or gap_us < 0 or not 1 <= frames_per_second <= 1000:
+            raise ValueError("frames of 1 to 64 packets, 1 to 1000 times a second")
         self.vp8 = vp8
+        self.scattered = scattered
         self.payload_type = payload_type
         self.payload_size = payload_size
         self.packets_per_frame = packets_per_frame
@@ -125,12 +146,27 @@ cdef class Source:
         publisher.ssrc = ssrc
         publisher.key_wanted = True
         self.count += 1
+        self.limited = self.count
+
+    def limit(self, int count):
+        """Let only the first `count` of them send, from the next run on, until one is added.
+
+        Raises:
+            ValueError: there are not so many.
+        """
+        if not 0 <= count <= self.count:
+            raise ValueError(f"{count} of {self.count} publishers")
+        self.limited = count
 
     def run(self):
         """Send until `stop()`; the GIL is not held. It can be run again."""
+        cdef Turn *turns = <Turn *>calloc(self.count * self.packets_per_frame + 1, sizeof(Turn))
+        if turns == NULL:
+            raise MemoryError
         self.stopping = False
         with nogil:
-            run_source(self)
+            run_source(self, turns)
+        free(turns)
 
     def stop(self):
         """Let `run` return."""
@@ -147,38 +183,78 @@ cdef class Source:
         self.late_ns = 0
 
 
-cdef void run_source(Source source) noexcept nogil:
-    cdef int64_t begun_ns, due_ns, now_ns
-    cdef int64_t turn = 0
-    cdef int index = 0
+cdef void run_source(Source source, Turn *turns) noexcept nogil:
+    cdef int count = order_turns(source, turns)
+    cdef int64_t begun_ns, due_ns
+    cdef int at = 0
     sleep_exactly()
+    go_early(SENDING_PRIORITY)
     begun_ns = clock_now_ns(CLOCK_MONOTONIC) + 1000000
-    while not source.stopping:
-        due_ns = begun_ns + turn * source.interval_ns + source.interval_ns * index // source.count
-        read_back(source, &source.publishers[index])
+    while not source.stopping and count:
+        if turns[at].place == 0:
+            read_back(source, &source.publishers[turns[at].publisher])
+        due_ns = begun_ns + turns[at].offset_ns
+        wait_until(source, due_ns)
+        send_in_turn(source, &turns[at])
+        at += 1
+        if at == count:
+            at = 0
+            begun_ns += source.interval_ns
+
+
+cdef int order_turns(Source source, Turn *turns) noexcept nogil:
+    cdef int index, place
+    cdef int count = 0
+    cdef int64_t phase_ns
+    for index in range(source.limited):
+        phase_ns = source.interval_ns * index // source.limited
+        if source.scattered:
+            phase_ns = <int64_t>(scatter(<uint64_t>index) % <uint64_t>source.interval_ns)
+        for place in range(source.packets_per_frame):
+            turns[count].offset_ns = phase_ns + place * source.gap_ns
+            turns[count].publisher = index
+            turns[count].place = place
+            count += 1
+    qsort(turns, <size_t>count, sizeof(Turn), compare_turns)
+    return count
+
+
+cdef uint64_t scatter(uint64_t number) noexcept nogil:
+    number = (number + 1) * <uint64_t>0x9E3779B97F4A7C15
+    number = (number ^ (number >> 30)) * <uint64_t>0xBF58476D1CE4E5B9
+    number = (number ^ (number >> 27)) * <uint64_t>0x94D049BB133111EB
+    return number ^ (number >> 31)
+
+
+cdef int compare_turns(const void *left, const void *right) noexcept nogil:
+    cdef const Turn *a = <const Turn *>left
+    cdef const Turn *b = <const Turn *>right
+    if a.offset_ns != b.offset_ns:
+        return -1 if a.offset_ns < b.offset_ns else 1
+    if a.publisher != b.publisher:
+        return -1 if a.publisher < b.publisher else 1
+    return a.place - b.place
+
+
+cdef void wait_until(Source source, int64_t due_ns) noexcept nogil:
+    cdef int64_t now_ns = clock_now_ns(CLOCK_MONOTONIC)
+    if due_ns - now_ns > NAP_LEAST_NS:
         sleep_until_ns(due_ns)
+    while now_ns < due_ns:
         now_ns = clock_now_ns(CLOCK_MONOTONIC)
-        if now_ns - due_ns > source.late_ns:
-            source.late_ns = now_ns - due_ns
-        send_frame(source, &source.publishers[index], <uint32_t>index, now_ns)
-        index += 1
-        if index == source.count:
-            index = 0
-            turn += 1
+    if now_ns - due_ns > source.late_ns:
+        source.late_ns = now_ns - due_ns
 
 
-cdef void send_frame(Source source, Publisher *publisher, uint32_t index, int64_t begun_ns) noexcept nogil:
-    cdef bint key = publisher.key_wanted
-    cdef int i
-    publisher.key_wanted = False
-    publisher.picture_id = (publisher.picture_id + 1) & 0x7FFF
-    publisher.timestamp += source.timestamp_step
-    source.key_frames += key
-    for i in range(source.packets_per_frame):
-        # shorter than any nap: wait for the time itself
-        while clock_now_ns(CLOCK_MONOTONIC) < begun_ns + i * source.gap_ns:
-            pass
-        send_packet(source, publisher, index, i, key)
+cdef void send_in_turn(Source source, const Turn *turn) noexcept nogil:
+    cdef Publisher *publisher = &source.publishers[turn.publisher]
+    if turn.place == 0:
+        publisher.key = publisher.key_wanted
+        publisher.key_wanted = False
+        publisher.picture_id = (publisher.picture_id + 1) & 0x7FFF
+        publisher.timestamp += source.timestamp_step
+        source.key_frames += publisher.key
+    send_packet(source, publisher, <uint32_t>turn.publisher, turn.place, publisher.key)
 
 
 cdef void send_packet(Source source, Publisher *publisher, uint32_t index, int place, bint key) noexcept nogil:

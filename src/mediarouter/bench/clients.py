@@ -38,14 +38,14 @@ class Joined:
 
 
 class Client:
-    """A client on its way in: `begin` tells the router who it is, `join` connects.
+    """A client before it comes in: what the router must know of it.
 
     Args:
         certificate: one for all clients saves a second of key making.
     """
 
     def __init__(self, certificate: DtlsCertificate) -> None:
-        self._certificate = certificate
+        self.certificate = certificate
         self.ice_parameters = IceParameters(os.urandom(3).hex(), os.urandom(12).hex())
         self.dtls_parameters = DtlsParameters(certificate.fingerprints, "client")
 
@@ -62,41 +62,94 @@ class Client:
         Raises:
             JoinError: not within ten seconds, or the handshake failed.
         """
-        candidate = next(c for c in candidates if c.protocol == "udp")
-        sock = socket.socket(socket.AF_INET6 if ":" in candidate.address else socket.AF_INET, socket.SOCK_DGRAM)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        sock.setblocking(False)
-        sock.connect((candidate.address, candidate.port))
-        username = f"{ice.username_fragment}:{self.ice_parameters.username_fragment}"
-        check = binding_request(username.encode(), ice.password.encode())
-        endpoint = DtlsEndpoint(self._certificate, "client", dtls.fingerprints)
+        joining = Joining(self, ice, candidates, dtls, receive_buffer=receive_buffer)
+        readable = select.poll()  # select.select takes no descriptor above 1023
+        readable.register(joining.socket, select.POLLIN)
         try:
-            self._handshake(sock, check, endpoint)
-        except BaseException:
-            sock.close()
-            raise
-        local, remote = endpoint.export_srtp_keys()
-        return Joined(sock, endpoint.srtp_profile, local, remote, check)
-
-    def _handshake(self, sock: socket.socket, check: bytes, endpoint: DtlsEndpoint) -> None:
-        deadline = time.monotonic() + JOIN_TIMEOUT_S
-        sock.send(check)
-        while endpoint.state in ("new", "connecting"):
-            timeout_us = endpoint.poll_timeout()
-            wait = CHECK_INTERVAL_S if timeout_us is None else min(CHECK_INTERVAL_S, timeout_us / 1e6 + 1e-4)
-            if select.select([sock], [], [], wait)[0]:
-                data = sock.recv(4096)
-                if data[0] < 4:
-                    endpoint.start()
+            while not joining.done:
+                if readable.poll(joining.wait_s() * 1000):
+                    joining.receive()
                 else:
-                    endpoint.handle_datagram(data)
-            elif endpoint.state == "new":
-                sock.send(check)
-            else:
-                endpoint.handle_timeout()
-            while (datagram := endpoint.poll_transmit()) is not None:
-                sock.send(datagram)
-            if time.monotonic() > deadline:
-                raise JoinError(f"no connection within {JOIN_TIMEOUT_S:.0f} s")
-        if endpoint.state != "connected":
-            raise JoinError(endpoint.failure)
+                    joining.insist()
+        except BaseException:
+            joining.socket.close()
+            raise
+        return joining.joined()
+
+
+class Joining:
+    """A client on its way in; it blocks nowhere.
+
+    Args:
+        ice, candidates, dtls: of the router's transport.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        ice: IceParameters,
+        candidates: tuple[IceCandidate, ...],
+        dtls: DtlsParameters,
+        *,
+        receive_buffer: int = RECEIVE_BUFFER,
+    ) -> None:
+        candidate = next(c for c in candidates if c.protocol == "udp")
+        family = socket.AF_INET6 if ":" in candidate.address else socket.AF_INET
+        username = f"{ice.username_fragment}:{client.ice_parameters.username_fragment}"
+        self._check = binding_request(username.encode(), ice.password.encode())
+        self._endpoint = DtlsEndpoint(client.certificate, "client", dtls.fingerprints)
+        self.begun_s = time.monotonic()
+        self.socket = socket.socket(family, socket.SOCK_DGRAM)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self.socket.setblocking(False)
+        self.socket.connect((candidate.address, candidate.port))
+        self.socket.send(self._check)
+
+    @property
+    def done(self) -> bool:
+        """Connected, or never to be."""
+        return self._endpoint.state not in ("new", "connecting")
+
+    def wait_s(self) -> float:
+        """Until `insist` is due when nothing comes."""
+        timeout_us = self._endpoint.poll_timeout()
+        return CHECK_INTERVAL_S if timeout_us is None else min(CHECK_INTERVAL_S, timeout_us / 1e6 + 1e-4)
+
+    def receive(self) -> None:
+        """Take a datagram that has come."""
+        data = self.socket.recv(4096)
+        if data[0] < 4:
+            self._endpoint.start()
+        else:
+            self._endpoint.handle_datagram(data)
+        self._send()
+
+    def insist(self) -> None:
+        """Nothing came in time: say it again.
+
+        Raises:
+            JoinError: for the last time.
+        """
+        if self._endpoint.state == "new":
+            self.socket.send(self._check)
+        else:
+            self._endpoint.handle_timeout()
+        self._send()
+        if time.monotonic() > self.begun_s + JOIN_TIMEOUT_S:
+            raise JoinError(f"no connection within {JOIN_TIMEOUT_S:g} s")
+
+    def joined(self) -> Joined:
+        """What came of it.
+
+        Raises:
+            JoinError: the handshake failed.
+        """
+        if self._endpoint.state != "connected":
+            self.socket.close()
+            raise JoinError(self._endpoint.failure)
+        local, remote = self._endpoint.export_srtp_keys()
+        return Joined(self.socket, self._endpoint.srtp_profile, local, remote, self._check)
+
+    def _send(self) -> None:
+        while (datagram := self._endpoint.poll_transmit()) is not None:
+            self.socket.send(datagram)

@@ -2,23 +2,28 @@
 
     {"do": "open", "dtls": {}, "ice": {}}                     -> {"ice": {}, "candidates": [], "dtls": {}}
     {"do": "produce", "transport": i, "kind": "", "rtp": {}}  -> {"producer": k}
-    {"do": "consume", "transport": i, "producer": k, "capabilities": {}}
+    {"do": "consume", "transport": i, "producers": [k], "capabilities": {}}   -> {"consumers": [n]}
+    {"do": "pause", "consumers": [n], "paused": true}                         -> {}
     {"do": "tune", "gather_us": n, "rest_us": n}
     {"do": "figures"}                                         -> {"counters": {}, "cpu_ns": n, ...}
+    {"do": "memory"}                                          -> {"anonymous": bytes}
 """
 
 import asyncio
+import gc
 import json
 import resource
 import sys
 import threading
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import uvloop
 
+from mediarouter.bench.child import answer
 from mediarouter.net.worker import Worker
 from mediarouter.parameters import DtlsParameters, IceParameters, RtpCapabilities, RtpParameters
 
@@ -33,6 +38,7 @@ class Served:
         self.router = router
         self.transports: list[Any] = []
         self.producers: list[Any] = []
+        self.consumers: list[Any] = []
 
     async def open(self, order: dict[str, Any]) -> dict[str, Any]:
         """A transport for one client."""
@@ -56,11 +62,18 @@ class Served:
         return {"producer": len(self.producers) - 1}
 
     async def consume(self, order: dict[str, Any]) -> dict[str, Any]:
-        """A consumer on a transport."""
-        await self.transports[order["transport"]].consume(
-            self.producers[order["producer"]].id,
-            rtp_capabilities=msgspec.convert(order["capabilities"], RtpCapabilities),
-        )
+        """Consumers on a transport."""
+        transport, first = self.transports[order["transport"]], len(self.consumers)
+        wanted = msgspec.convert(order["capabilities"], RtpCapabilities)
+        for number in order["producers"]:
+            self.consumers.append(await transport.consume(self.producers[number].id, rtp_capabilities=wanted))
+        return {"consumers": list(range(first, len(self.consumers)))}
+
+    async def pause(self, order: dict[str, Any]) -> dict[str, Any]:
+        """Consumers fall silent, or go on."""
+        for number in order["consumers"]:
+            consumer = self.consumers[number]
+            await (consumer.pause() if order["paused"] else consumer.resume())
         return {}
 
     async def tune(self, order: dict[str, Any]) -> dict[str, Any]:
@@ -77,6 +90,7 @@ class Served:
         return {
             "counters": self.worker.counters(),
             "cpu_ns": time.process_time_ns(),
+            "engine_cpu_ns": self._engine_cpu_ns(),
             "user_s": used.ru_utime,
             "system_s": used.ru_stime,
             "slowest_batch_us": self.worker.engine.take_slowest_batch_us(),
@@ -85,17 +99,37 @@ class Served:
         }
 
 
+    async def memory(self, order: dict[str, Any]) -> dict[str, Any]:
+        """Anonymous resident pages, after what is garbage has gone."""
+        gc.collect()
+        for line in Path("/proc/self/smaps_rollup").read_text().splitlines():
+            if line.startswith("Anonymous:"):
+                return {"anonymous": int(line.split()[1]) << 10}
+        raise RuntimeError("no /proc/self/smaps_rollup (Linux 4.14)")
+
+    def _engine_cpu_ns(self) -> int:
+        engine = next(thread for thread in threading.enumerate() if thread.name == "mediarouter-engine")
+        assert engine.ident is not None
+        return time.clock_gettime_ns(time.pthread_getcpuclockid(engine.ident))
+
+
 async def main() -> None:
     """Serve one router until standard input ends."""
     reader = asyncio.StreamReader(limit=LINE_MAX)
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    async with await Worker.create(**json.loads(await reader.readline())) as worker:
-        served = Served(worker, await worker.create_router())
-        print(json.dumps({"port": worker.port}), flush=True)
-        while line := await reader.readline():
-            order = json.loads(line)
-            print(json.dumps(await getattr(served, order["do"])(order)), flush=True)
+    async for options in orders(reader):
+        async with await Worker.create(**options) as worker:
+            served = Served(worker, await worker.create_router())
+            answer(port=worker.port)
+            async for order in orders(reader):
+                answer(**await getattr(served, order["do"])(order))
+
+
+async def orders(reader: asyncio.StreamReader) -> AsyncIterator[dict[str, Any]]:
+    """What comes until the stream ends; half a line is none."""
+    while (line := await reader.readline()).endswith(b"\n"):
+        yield json.loads(line)
 
 
 if __name__ == "__main__":
