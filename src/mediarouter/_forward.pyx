@@ -75,6 +75,7 @@ cdef extern from *:
 
 cdef enum:
     CACHE_LINE = 64
+    EXTENSION_BIT = 0x10
     TRANSPORT_HEAD = 192           # bytes of a transport that every packet needs
     KEY_HEAD = 512                 # of a session's keys; the rest comes in order, and the processor foresees that
     TIMELINE_TOLERANCE_S = 2       # a timestamp further from the clock's estimate is not believed
@@ -351,12 +352,16 @@ cdef int write_extensions(uint8_t *out, Consumer *consumer, const Passage *passa
     cdef ExtensionWriter writer
     cdef int i, element_id
     cdef bint two_byte = consumer.two_byte or (passage.wide and consumer.mixed)
-    extension_writer_init(&writer, out, HEADER_MAX, two_byte)
     if two_byte == consumer.two_byte:
         memcpy(out + 12, consumer.extensions, sizeof(consumer.extensions))
         write_own_values(out, consumer, now_us)
+        if passage.extension_count == 0:
+            out[0] |= consumer.extension_bit
+            return consumer.extension_size
+        extension_writer_init(&writer, out, HEADER_MAX, two_byte)
         writer.position = consumer.extension_end
     else:
+        extension_writer_init(&writer, out, HEADER_MAX, two_byte)
         write_own_extensions(&writer, consumer, now_us)
     for i in range(passage.extension_count):
         element_id = consumer.extension_id[passage.kinds[i]]
@@ -403,6 +408,8 @@ cdef void forward_prepare(Consumer *consumer) noexcept nogil:
     if transport_seq_id and extension_writer_add(&writer, transport_seq_id, value, 2):
         consumer.transport_seq_at = <uint8_t>(writer.position - 2)
     consumer.extension_end = <uint8_t>writer.position
+    consumer.extension_size = <uint8_t>extension_writer_finish(&writer)
+    consumer.extension_bit = packet[0] & EXTENSION_BIT
     memcpy(consumer.extensions, packet + 12, sizeof(consumer.extensions))
 
 

@@ -129,6 +129,8 @@ cdef struct Consumer:
     uint8_t send_time_at           # where in a packet these values go, 0: nowhere; see `forward_prepare`
     uint8_t transport_seq_at
     uint8_t extension_end          # where the elements that go through begin
+    uint8_t extension_size         # bytes of the block when none go through
+    uint8_t extension_bit          # the X bit of such a packet
     uint8_t extensions[32]         # the block as it begins in each packet: its header, and our own elements
     bint two_byte                  # an extension id is above 14
     bint mixed                     # extmap-allow-mixed: elements above 16 bytes may be sent

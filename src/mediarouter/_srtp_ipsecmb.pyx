@@ -118,13 +118,12 @@ cdef void release(void *handle) noexcept nogil:
 cdef void make_iv(uint8_t *iv, const Session *session, const KeySet *keys, uint32_t ssrc,
                   uint64_t index) noexcept nogil:
     # RFC 7714 sections 8.1 and 9.1; RFC 3711 section 4.1.1
-    cdef int i, at = 2 if session.policy.gcm else 4
-    memset(iv, 0, 16)
-    write_u32(iv + at, ssrc)
-    write_u16(iv + at + 4, <uint16_t>(index >> 32))
-    write_u32(iv + at + 6, <uint32_t>index)
-    for i in range(14):
-        iv[i] ^= keys.salt[i]
+    cdef int at = 2 if session.policy.gcm else 4
+    memcpy(iv, keys.salt, 14)
+    iv[14] = iv[15] = 0
+    write_u32(iv + at, read_u32(iv + at) ^ ssrc)
+    write_u16(iv + at + 4, read_u16(iv + at + 4) ^ <uint16_t>(index >> 32))
+    write_u32(iv + at + 6, read_u32(iv + at + 6) ^ <uint32_t>index)
 
 
 cdef bint same(const uint8_t *a, const uint8_t *b, int size) noexcept nogil:
@@ -143,9 +142,12 @@ cdef SrtpStream *stream_of(Session *session, uint32_t ssrc) noexcept nogil:
 
 
 cdef int begin(Pending *packet) noexcept nogil:
+    return begin_in(packet, stream_of(packet.session, read_u32(packet.out + 8)))
+
+
+cdef int begin_in(Pending *packet, SrtpStream *stream) noexcept nogil:
     # choose the index, mask the header; 0 or a Drop code
     cdef Session *session = packet.session
-    cdef SrtpStream *stream = stream_of(session, read_u32(packet.out + 8))
     cdef int drop
     if stream == NULL:
         return DROP_SRTP_FAILED
@@ -502,8 +504,9 @@ cdef int count(const void *session) noexcept nogil:
     return <int>(<const Session *>session).streams.count
 
 
-cdef int place(SrtpFanoutItem *item, Pending *packet) noexcept nogil:
-    # 0, or what is the item's end already: a Drop code or a finished packet's size
+cdef int place(SrtpFanoutItem *item, Pending *packet, SrtpStream **stream) noexcept nogil:
+    # 0, or what is the item's end already: a Drop code or a finished packet's size. *stream: of the packet before, in
+    # the same session; mostly this one is of it too
     packet.session = <Session *>item.context.session
     packet.out, packet.header_size = item.out, item.header_size
     packet.payload, packet.size = item.payload, item.payload_size
@@ -513,7 +516,9 @@ cdef int place(SrtpFanoutItem *item, Pending *packet) noexcept nogil:
         if item.payload != item.out + item.header_size:
             memcpy(item.out + item.header_size, item.payload, item.payload_size)
         return protect_cryptex(packet.session, item.out, item.header_size + item.payload_size)
-    return begin(packet)
+    if stream[0] == NULL or stream[0].ssrc != read_u32(item.out + 8):
+        stream[0] = stream_of(packet.session, read_u32(item.out + 8))
+    return begin_in(packet, stream[0])
 
 
 cdef void finish(SrtpFanoutItem **items, Pending *packets, int n) noexcept nogil:
@@ -530,9 +535,12 @@ cdef void protect_many(SrtpFanoutItem *items, int n) noexcept nogil:
     cdef Pending waiting[BURST]
     cdef SrtpFanoutItem *owners[BURST]
     cdef Pending packet
+    cdef SrtpStream *stream = NULL
     cdef int i, gathered = 0
     for i in range(n):
-        items[i].size = place(&items[i], &packet)
+        if i and items[i].context != items[i - 1].context:
+            stream = NULL
+        items[i].size = place(&items[i], &packet, &stream)
         if items[i].size != 0:
             continue
         if packet.session.policy.gcm:
