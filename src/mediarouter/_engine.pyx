@@ -23,7 +23,6 @@ from mediarouter._layers cimport LAYER_NONE, layers_reset
 from mediarouter._lookup cimport ssrc_table_put
 from mediarouter._loop cimport (
     LATENCY_BUCKETS,
-    Loop,
     loop_add_socket,
     loop_free,
     loop_lock,
@@ -33,6 +32,8 @@ from mediarouter._loop cimport (
     loop_time_us,
     loop_unlock,
 )
+from mediarouter._pipe_in cimport pipe_in_drain, pipe_in_waits
+from mediarouter._pipe_out cimport pipe_flush_all
 from mediarouter._plane cimport (
     ENCODINGS_MAX,
     EXTENSION_KINDS,
@@ -97,11 +98,6 @@ cdef class Engine:
     Raises:
         MemoryError: no memory or file descriptors left.
     """
-    cdef Loop *loop
-    cdef readonly int event_fd
-    cdef bytearray event_copy
-    cdef uint8_t datagram[2048]
-
     def __cinit__(self):
         self.loop = loop_new()
         if self.loop == NULL:
@@ -179,7 +175,10 @@ cdef class Engine:
     def handle_timeout(self, int64_t now_us):
         """Do what is due by time."""
         self.loop.now_us = now_us
+        while pipe_in_drain(&self.loop.plane, now_us):
+            pass
         reports_run_timers(&self.loop.plane, now_us)
+        pipe_flush_all(&self.loop.plane)
 
     def poll_transmit(self):
         """What shall be sent: a list of (data, (ip, port)), grouped by destination, emptied by this call."""
@@ -203,6 +202,8 @@ cdef class Engine:
 
     def poll_timeout(self):
         """When `handle_timeout` is due next, in microseconds of the caller's clock; None: nothing waits."""
+        if pipe_in_waits(&self.loop.plane):
+            return self.loop.now_us
         cdef int64_t deadline_us = timer_next_deadline_us(self.loop.plane.timers)
         return None if deadline_us < 0 else deadline_us
 
@@ -578,6 +579,7 @@ cdef class Engine:
         totals["rtp_packets_in"] = plane.packets_in
         totals["rtp_packets_forwarded"] = plane.packets_forwarded
         totals["rtp_packets_padded"] = plane.padded
+        totals["rtp_packets_piped"] = plane.packets_piped
         totals["datagrams_received"] = self.loop.udp.received
         totals["datagrams_sent"] = self.loop.udp.sent
         totals["send_messages"] = self.loop.udp.send_messages

@@ -8,6 +8,8 @@ from mediarouter._egress cimport egress_seal, outbox_clear, outbox_detach, outbo
 from mediarouter._ice cimport ice_remove_address
 from mediarouter._ingress cimport ingress_handle
 from mediarouter._lookup cimport address_table_find
+from mediarouter._pipe_in cimport pipe_in_drain
+from mediarouter._pipe_out cimport pipe_flush_all
 from mediarouter._plane cimport Outbox, OutPacket, Transport, count_drop, plane_forget_address, plane_init, \
     plane_release
 from mediarouter._reports cimport reports_run_timers
@@ -220,6 +222,7 @@ cdef void loop_lock(Loop *loop) noexcept nogil:
 
 cdef void loop_unlock(Loop *loop) noexcept nogil:
     egress_seal(&loop.plane)
+    pipe_flush_all(&loop.plane)
     pthread_mutex_unlock(&loop.mutex)
     if loop.threaded:
         loop_wake(loop)
@@ -272,6 +275,7 @@ cdef void finish_turn(Loop *loop) noexcept nogil:
     cdef uint64_t one = 1
     cdef bint tell = loop.plane.events.used > 0 and not loop.event_told
     egress_seal(&loop.plane)
+    pipe_flush_all(&loop.plane)
     outbox_detach(full)
     loop.plane.outbox = &loop.boxes[1] if full == &loop.boxes[0] else &loop.boxes[0]
     loop.event_told = loop.event_told or tell
@@ -328,12 +332,26 @@ cdef void dispatch(Loop *loop, uint64_t tag, uint32_t events) noexcept nogil:
     cdef uint64_t ignored
     if tag == WAKE_TAG:
         read(loop.wake_fd, &ignored, sizeof(ignored))
+        drain_pipes(loop)
     elif tag < SOCKETS_MAX:
         receive(loop, &loop.sockets[tag])
     elif tag >= CONNECTION_TAG:
         serve_connection(loop, <uint32_t>(tag - CONNECTION_TAG), events)
     elif tag >= LISTENER_TAG:
         accept(loop, <int>(tag - LISTENER_TAG))
+
+
+cdef void drain_pipes(Loop *loop) noexcept nogil:
+    cdef bint more
+    pthread_mutex_lock(&loop.mutex)
+    if loop.plane.pipe_slots == 0:
+        pthread_mutex_unlock(&loop.mutex)
+        return
+    loop.now_us = clock_ns(CLOCK_MONOTONIC) // 1000
+    more = pipe_in_drain(&loop.plane, loop.now_us)
+    finish_turn(loop)
+    if more:
+        loop_wake(loop)
 
 
 cdef void receive(Loop *loop, UdpSocket *udp) noexcept nogil:
