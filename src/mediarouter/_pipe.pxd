@@ -2,12 +2,12 @@
 #
 # Theory of operation
 # An end belongs to one plane and is touched under that plane's mutex only; the two planes share the `Pipe` and
-# nothing else. What one wants of the other is named by handles, which find nothing once the row is gone. Each open end
-# holds one reference to the pipe, so that its memory and its descriptors outlive whoever closes first; the last to
-# close frees them. The descriptors are duplicates: they stay good when the engine that they wake is gone.
-# A side is woken once however much is written before it looks: the first to set `told` writes to its descriptor, and the
-# side clears `told` before it looks. Both are read-modify-write operations on one word, so whoever finds it set can be
-# sure that the clearing still to come will see all that was published before.
+# nothing else. What one wants of the other is named by handles, which find nothing once the row is gone. Each open
+# end holds one reference to the pipe, so that its memory and its descriptors outlive whoever closes first; the last
+# to close frees them. The descriptors are duplicates: they stay good when the engine that they wake is gone.
+# A side is woken once however much is written before it looks: the first to set `told` writes to its descriptor, and
+# the side clears `told` before it looks. Both are read-modify-write operations on one word, so whoever finds it set
+# can be sure that the clearing still to come will see all that was published before.
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from mediarouter._ring cimport Ring
 
