@@ -1,4 +1,4 @@
-"""Pipes between engines that run in their threads: nothing is lost, and ends may close while the other side is at it."""
+"""Pipes between engines in their threads: nothing is lost, and ends may close while the other side is at it."""
 
 import random
 import socket
