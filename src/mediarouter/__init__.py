@@ -14,6 +14,7 @@ from mediarouter.parameters import (
 )
 from mediarouter.producer import Producer
 from mediarouter.router import Router
+from mediarouter.transports.pipe import PipeTransport
 from mediarouter.transports.webrtc import WebRtcTransport
 
 __version__ = "0.1.0"
@@ -28,6 +29,7 @@ __all__ = [
     "InvalidStateError",
     "MediaRouterError",
     "NegotiationError",
+    "PipeTransport",
     "Producer",
     "Router",
     "RtpCapabilities",

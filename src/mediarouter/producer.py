@@ -10,7 +10,8 @@ from mediarouter.parameters import RtpParameters
 
 
 class Producer(Emitter):
-    """A microphone, a camera, a screen. Made by `WebRtcTransport.produce`.
+    """A microphone, a camera, a screen. Made by `WebRtcTransport.produce`, or a copy in another router, made by
+    `Router.pipe_to_router`.
 
     Events:
         key_frame_request(encoding): the publisher is asked for a key frame of that encoding.
@@ -48,20 +49,12 @@ class Producer(Emitter):
     async def pause(self) -> None:
         """Pass nothing on until `resume()`; consumers hear of it."""
         self._must_be_open()
-        if self._paused:
-            return
-        self._engine.pause_producer(self._handle, True)
-        self._paused = True
-        self._tell("pause")
+        self._set_paused(True)
 
     async def resume(self) -> None:
         """Pass packets on again; video goes on with a key frame."""
         self._must_be_open()
-        if not self._paused:
-            return
-        self._engine.pause_producer(self._handle, False)
-        self._paused = False
-        self._tell("resume")
+        self._set_paused(False)
 
     def stats(self) -> list[dict[str, Any]]:
         """Figures of now, one dict for each encoding: rid, ssrc, packets, recovered, nacks_sent, bitrate_bps, ...
@@ -82,7 +75,12 @@ class Producer(Emitter):
         self._engine.remove_producer(self._handle)
         self.emit("close")
 
-    def _tell(self, what: str) -> None:
+    def _set_paused(self, paused: bool) -> None:
+        if paused == self._paused:
+            return
+        self._engine.pause_producer(self._handle, paused)
+        self._paused = paused
+        what = "pause" if paused else "resume"
         self.emit(what)
         for consumer in self.consumers:
             consumer.emit(f"producer_{what}")
