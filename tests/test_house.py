@@ -72,6 +72,7 @@ LAYERS = {
         "producer",
         "ortc",
         "router",
+        "spanning",
         "transports",
     ],
     4: ["_messages", "_udp", "_tcp", "_loop", "_engine", "_pipe_commands", "net"],

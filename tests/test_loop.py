@@ -133,3 +133,19 @@ def test_no_more_than_eight_sockets():
     with pytest.raises(InvalidStateError):
         engine.add_socket(pairs[8].udp.fileno(), -1, 0)
     pairs[8].udp.close()
+
+
+def test_ports_are_free_once_the_sockets_are_closed():
+    with Running() as running:
+        with pytest.raises(InvalidStateError, match="runs"):
+            running.engine.close_sockets()
+        with running.connect(socket.SOCK_STREAM) as client:
+            client.sendall(struct.pack("!H", len(running.check())) + running.check())
+            receive_frame(client)
+    running.engine.close_sockets()
+    running.engine.close_sockets()
+    pair = open_pair("127.0.0.1", running.pair.port, tcp=True)
+    pair.udp.close()
+    assert pair.tcp
+    pair.tcp.close()
+    running.engine.remove_transport(running.handle)

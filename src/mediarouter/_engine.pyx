@@ -24,6 +24,7 @@ from mediarouter._lookup cimport ssrc_table_put
 from mediarouter._loop cimport (
     LATENCY_BUCKETS,
     loop_add_socket,
+    loop_close_sockets,
     loop_free,
     loop_lock,
     loop_new,
@@ -135,6 +136,16 @@ cdef class Engine:
     def stop(self):
         """Make `run()` return soon; from any thread."""
         loop_stop(self.loop)
+
+    def close_sockets(self):
+        """Close its sockets, so that others can take their ports; after `run()` has returned.
+
+        Raises:
+            InvalidStateError: the thread runs.
+        """
+        if self.loop.threaded:
+            raise InvalidStateError("the engine runs")
+        loop_close_sockets(self.loop)
 
     def set_gather(self, int64_t gather_us):
         """How long a packet of a video frame may wait for the rest of it (`_gather.pxd`), 0: not at all.

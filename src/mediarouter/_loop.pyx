@@ -164,12 +164,7 @@ cdef Loop *loop_new() noexcept nogil:
 
 
 cdef void loop_free(Loop *loop) noexcept nogil:
-    cdef int i
-    tcp_release(&loop.tcp)
-    for i in range(loop.socket_count):
-        close(loop.sockets[i].fd)
-        if loop.listeners[i] >= 0:
-            close(loop.listeners[i])
+    loop_close_sockets(loop)
     plane_release(&loop.plane)
     outbox_release(&loop.boxes[0])
     outbox_release(&loop.boxes[1])
@@ -180,6 +175,16 @@ cdef void loop_free(Loop *loop) noexcept nogil:
     close(loop.event_fd)
     pthread_mutex_destroy(&loop.mutex)
     free(loop)
+
+
+cdef void loop_close_sockets(Loop *loop) noexcept nogil:
+    cdef int i
+    tcp_release(&loop.tcp)
+    for i in range(loop.socket_count):
+        close(loop.sockets[i].fd)
+        if loop.listeners[i] >= 0:
+            close(loop.listeners[i])
+    loop.socket_count = 0
 
 
 cdef bint watch(Loop *loop, int fd, int events, uint64_t tag) noexcept nogil:

@@ -14,13 +14,14 @@ class Producer(Emitter):
     `Router.pipe_to_router`.
 
     Events:
+        unwatched(): its last consumer is gone.
         key_frame_request(encoding): the publisher is asked for a key frame of that encoding.
         encoding_seen(encoding, ssrc): the first packet of an encoding came.
         pause(), resume(): by the calls of that name.
         close(): nothing is taken any more, its consumers are closed.
     """
 
-    events = frozenset({"key_frame_request", "encoding_seen", "pause", "resume", "close"})
+    events = frozenset({"unwatched", "key_frame_request", "encoding_seen", "pause", "resume", "close"})
 
     def __init__(
         self, *, engine: Engine, handle: int, id: str, kind: str, rtp_parameters: RtpParameters, paused: bool
@@ -74,6 +75,10 @@ class Producer(Emitter):
             consumer._producer_closed()
         self._engine.remove_producer(self._handle)
         self.emit("close")
+
+    def _forget_consumer(self, handle: int) -> None:
+        if self._consumers.pop(handle, None) and not self._consumers and not self.closed:
+            self.emit("unwatched")
 
     def _set_paused(self, paused: bool) -> None:
         if paused == self._paused:

@@ -33,6 +33,7 @@ class Router(Emitter):
         self._environment = environment
         self._on_close = on_close
         self._owners: dict[str, Owner] = {}
+        self._find_home: Callable[[str], Router | None] = lambda producer_id: None
         self.id = random_id(environment)
         self.rtp_capabilities: RtpCapabilities = get_router_rtp_capabilities(tuple(media_codecs))
         self.producers: dict[str, Producer] = {}
@@ -103,6 +104,13 @@ class Router(Emitter):
             transport.close()
         self._on_close(self)
         self.emit("close")
+
+    def _home_of(self, producer_id: str) -> "Router":
+        # this one, or another member of a spanning router
+        home = self if producer_id in self.producers else self._find_home(producer_id)
+        if home is None:
+            raise InvalidStateError(f"no producer {producer_id} in this router")
+        return home
 
     def _add_producer(self, producer: Producer, owner: Owner) -> None:
         self.producers[producer.id] = producer

@@ -5,6 +5,7 @@ import logging
 import os
 import secrets
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -52,9 +53,9 @@ class Worker(Emitter):
         self._recv_buffer_size = min(p.recv_buffer_size for p in pairs)
         for pair in pairs:
             self.engine.add_socket(pair.udp.detach(), pair.tcp.detach() if pair.tcp else -1, pair.recv_buffer_size)
-        self._thread = threading.Thread(
-            target=self.engine.run, args=(realtime,), name="mediarouter-engine", daemon=True
-        )
+        self._cpu_clock: int | None = None
+        self._cpu_ns = 0
+        self._thread = threading.Thread(target=self._run, args=(realtime,), name="mediarouter-engine", daemon=True)
 
     @classmethod
     async def create(
@@ -101,6 +102,10 @@ class Worker(Emitter):
         self._thread.start()
         self._loop.add_reader(self.engine.event_fd, self._read_events)
 
+    def _run(self, realtime: bool) -> None:
+        self._cpu_clock = time.pthread_getcpuclockid(threading.get_ident())
+        self.engine.run(realtime)
+
     @property
     def listening(self) -> tuple[tuple[str, int], ...]:
         """(address, port) of each UDP socket; TCP listens on the same."""
@@ -140,6 +145,13 @@ class Worker(Emitter):
         """Totals since the start, by name; what was refused is `dropped_<reason>`."""
         return dict(self.engine.counters())
 
+    def cpu_ns(self) -> int:
+        """Processor time that the engine thread has used, in nanoseconds, the kernel's on its behalf included; what it
+        was at the last call once the worker is closed."""
+        if self._cpu_clock is not None and not self.closed:
+            self._cpu_ns = time.clock_gettime_ns(self._cpu_clock)
+        return self._cpu_ns
+
     def latency_us(self, quantile: float) -> int:
         """How long a batch took inside, from the kernel's arrival stamp to the return of the last send call: an upper
         bound by powers of two for this share of the batches.
@@ -167,6 +179,7 @@ class Worker(Emitter):
             self._loop.remove_reader(self.engine.event_fd)
         self.engine.stop()
         self._thread.join()
+        self.engine.close_sockets()
         self.emit("close")
 
     async def __aenter__(self) -> "Worker":
