@@ -309,8 +309,10 @@ def _places(listen: list[str], count: int) -> list[list[str]]:
         texts = []
         for host, port in parsed:
             number = port + index if port else 0
-            if number > 65535 or (number and (host, number) in taken):
-                raise ValueError(f"{count} workers cannot take ports from {port} on: there is no free port {number}")
+            if number > 65535:
+                raise ValueError(f"{count} workers cannot take ports from {port} on: there is no port {number}")
+            if number and (host, number) in taken:
+                raise ValueError(f"{count} workers cannot take ports from {port} on: {number} is another address's")
             taken.add((host, number))
             texts.append(f"[{host}]:{number}" if ":" in host else f"{host}:{number}")
         places.append(texts)
