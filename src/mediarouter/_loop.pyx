@@ -348,15 +348,18 @@ cdef void dispatch(Loop *loop, uint64_t tag, uint32_t events) noexcept nogil:
 
 cdef void drain_pipes(Loop *loop) noexcept nogil:
     cdef bint more
-    pthread_mutex_lock(&loop.mutex)
-    if loop.plane.pipe_slots == 0:
-        pthread_mutex_unlock(&loop.mutex)
-        return
-    loop.now_us = clock_ns(CLOCK_MONOTONIC) // 1000
-    more = pipe_in_drain(&loop.plane, loop.now_us)
-    finish_turn(loop)
-    if more:
-        loop_wake(loop)
+    cdef int _turn
+    for _turn in range(BATCHES_PER_TURN):
+        pthread_mutex_lock(&loop.mutex)
+        if loop.plane.pipe_slots == 0:
+            pthread_mutex_unlock(&loop.mutex)
+            return
+        loop.now_us = clock_ns(CLOCK_MONOTONIC) // 1000
+        more = pipe_in_drain(&loop.plane, loop.now_us)
+        finish_turn(loop)
+        if not more:
+            return
+    loop_wake(loop)
 
 
 cdef void receive(Loop *loop, UdpSocket *udp) noexcept nogil:

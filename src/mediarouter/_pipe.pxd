@@ -12,7 +12,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from mediarouter._ring cimport Ring
 
 cdef enum:
-    PIPE_RING_BYTES = 2097152      # each way: 0.16 s of 100 Mbit/s. What does not fit is dropped and counted
+    PIPE_RING_BYTES = 4194304      # each way: 33 ms of 1 Gbit/s. What does not fit is dropped and counted
     PIPE_RING_LEAST = 16384
 
 cdef struct Pipe:

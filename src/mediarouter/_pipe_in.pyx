@@ -31,7 +31,7 @@ from mediarouter._rtcp cimport SenderInfo
 from mediarouter._rtp cimport RtpView, rtp_parse, seq_unwrap
 
 cdef enum:
-    BATCH = 256                    # records of one pipe before commands and sockets get their turn
+    BATCH = 64                     # records of one pipe before commands get their turn
 
 
 cdef bint pipe_in_drain(Plane *plane, int64_t now_us) noexcept nogil:

@@ -20,6 +20,7 @@ def run(scenario, runner=asyncio.run):
         async with await Worker.create() as near, await Worker.create() as far:
             await asyncio.wait_for(scenario(await near.create_router(), await far.create_router()), 60)
         assert not near._receivers and not far._receivers
+        assert not near.pipes and not far.pipes
 
     runner(main())
 
@@ -70,6 +71,24 @@ def test_one_pipe_between_two_routers_serves_all_and_both_ways():
         assert not there.producers and not there._mirrors and not here.closed
         fresh = await near.pipe_to_router(audio.id, router=far)
         assert not fresh.closed and not audio.closed
+
+    run(scenario)
+
+
+def test_all_routers_of_two_workers_share_one_ring_each_way():
+    async def scenario(near, far):
+        others = [await near._environment.create_router(), await far._environment.create_router()]
+        for source, target in ((near, far), (others[0], far), (others[1], near), (near, others[0])):
+            _, producer = await produce(source)
+            copy = await source.pipe_to_router(producer.id, router=target)
+            assert target.producers[producer.id] is copy
+        assert set(near._environment.pipes) == {near._environment, far._environment}
+        assert set(far._environment.pipes) == {near._environment}
+        assert near.pipe_transports[far.id]._end == near.pipe_transports[others[1].id]._end
+        near.close()
+        assert not others[0].pipe_transports.keys() & {near.id} and set(others[0].pipe_transports) == {far.id}
+        near._environment.close()
+        assert not near._environment.pipes and not far._environment.pipes
 
     run(scenario)
 

@@ -18,7 +18,9 @@ from mediarouter.net.addresses import candidates_of, parse_listen
 from mediarouter.net.sockets import SocketPair, open_pair
 from mediarouter.parameters import DEFAULT_CODECS, IceCandidate, RtpCodecCapability
 from mediarouter.router import Router
+from mediarouter.transports.base import Environment
 from mediarouter.transports.dtls import DtlsCertificate
+from mediarouter.transports.pipe import part
 
 logger = logging.getLogger("mediarouter")
 
@@ -43,6 +45,7 @@ class Worker(Emitter):
         self.engine = Engine()
         self.certificate = DtlsCertificate.generate()
         self.routers: dict[str, Router] = {}
+        self.pipes: dict[Environment, tuple[int, int]] = {}
         self.closed = False
         self.app_data: dict[str, Any] = {}
         self._loop = loop
@@ -175,6 +178,7 @@ class Worker(Emitter):
         self.closed = True
         for router in tuple(self.routers.values()):
             router.close()
+        part(self)
         if not self._loop.is_closed():
             self._loop.remove_reader(self.engine.event_fd)
         self.engine.stop()

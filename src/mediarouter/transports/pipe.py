@@ -1,14 +1,16 @@
 """A pipe transport: what one router's transports produce, brought to another router of this process.
 
 The packets cross by a ring in memory, as they were taken in: decrypted and counted, without a socket, a key or a lock
-(`_pipe.pxd`). On the other side each producer is a copy with the same id, and everything a router does with a producer
-works there: layers, retransmissions from a slab of its own, key frames, lip synchronisation.
+(`_pipe.pxd`). Two workers have one ring each way, for all their routers. On the other side each producer is a copy with
+the same id, and everything a router does with a producer works there: layers, retransmissions from a slab of its own,
+key frames, lip synchronisation.
 """
 
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mediarouter import _pipe_commands
 from mediarouter.codecs._codec import kind_of
+from mediarouter.errors import InvalidStateError
 from mediarouter.events import Emitter
 from mediarouter.ortc import has_feedback, media_codec
 from mediarouter.parameters import EXTENSION_KINDS, RtpEncodingParameters
@@ -71,12 +73,16 @@ class PipeTransport(Emitter):
         return self._router
 
     def stats(self) -> dict[str, int]:
-        """Counts of this end since the pipe was laid: `packets_sent`, `packets_received`, `packets_refused` (the ring
-        was full; video among them is asked for again), `wakes` of the other engine.
+        """Counts of the rings between the two workers, which all pipes between them share, since they were laid.
+
+        `packets_sent` from here, `packets_received` here, `packets_refused` (the ring was full; video among them is
+        asked for again), `wakes` of the other engine.
 
         Raises:
             InvalidStateError: the pipe is closed.
         """
+        if self.closed:
+            raise InvalidStateError("pipe closed")
         return dict(_pipe_commands.figures(self._engine, self._end))
 
     def close(self) -> None:
@@ -90,7 +96,6 @@ class PipeTransport(Emitter):
         self.closed = True
         for producer in tuple(self.producers.values()):
             producer.close()
-        _pipe_commands.close(self._engine, self._end)
         self._router._forget_pipe(self)
         self.emit("close")
 
@@ -174,9 +179,27 @@ class PipeTransport(Emitter):
             del self._mirrors[owner]
 
 
+def _join(near: Environment, far: Environment) -> tuple[int, int]:
+    # the ends of the rings between two workers, which may be one and the same
+    if far not in near.pipes:
+        here, there = _pipe_commands.connect(near.engine, far.engine)
+        far.pipes[near] = there, here
+        near.pipes[far] = here, there
+    return near.pipes[far]
+
+
+def part(environment: Environment) -> None:
+    """Take the pipes of a worker down that closes; its routers have been closed."""
+    for other, (here, there) in tuple(environment.pipes.items()):
+        _pipe_commands.close(environment.engine, here)
+        _pipe_commands.close(other.engine, there)
+        other.pipes.pop(environment, None)
+    environment.pipes.clear()
+
+
 def lay_pipe(near: "Router", far: "Router") -> PipeTransport:
     """A pipe between two routers; its end at the first one."""
-    ends = _pipe_commands.connect(near._environment.engine, far._environment.engine)
+    ends = _join(near._environment, far._environment)
     here = PipeTransport(near, near._environment, ends[0])
     there = PipeTransport(far, far._environment, ends[1])
     here._peer, there._peer = there, here
