@@ -269,15 +269,48 @@ def test_a_paused_copy_sends_nothing_and_keeps_what_came():
     assert_continuous(seqs(viewer))
 
 
-def test_frames_are_gathered_on_the_far_side():
+def test_a_frame_wakes_the_far_side_once():
     house, source, viewer, piped = one_viewer(gather_us=1000)
-    before = len(viewer.rtp)
+    far = house.calls[1]
+    before, wakes = len(viewer.rtp), piped.sent()["wakes"]
     packets = source.frame(packets=4)
     for packet in packets[:-1]:
         source.peer.send(packet)
-    assert len(viewer.rtp) == before
+    assert len(viewer.rtp) == before and far.engine.producer_figures(piped.copy)[0]["packets"] == 1
     source.peer.send(packets[-1])
     assert len(viewer.rtp) == before + 4
+    assert piped.sent()["wakes"] == wakes + 1
+
+
+def test_half_a_frame_waits_for_a_millisecond_on_both_sides_together():
+    house, source, viewer, piped = one_viewer(gather_us=1000)
+    far = house.calls[1]
+    before = len(viewer.rtp)
+    packets = source.frame(packets=3)
+    source.peer.send(packets[0])
+    house.run(600)
+    source.peer.send(packets[1])
+    house.run(399)
+    assert len(viewer.rtp) == before and far.engine.producer_figures(piped.copy)[0]["packets"] == 1
+    house.run(1)
+    assert len(viewer.rtp) == before + 2
+    assert far.engine.take_longest_gathered_us() == 1000, "counted from when it came, over there"
+    source.peer.send(packets[2])
+    assert len(viewer.rtp) == before + 3
+    assert_continuous(seqs(viewer))
+
+
+def test_what_cannot_wait_takes_along_what_waits():
+    house, source, viewer, piped = one_viewer(gather_us=1000)
+    near, far = house.calls
+    audio = Piped(source.peer, publish_audio(source.peer), far, video=False, ends=piped.ends)
+    microphone = Source(source.peer, 5, payload_type=111, mid="a")
+    wakes = piped.sent()["wakes"]
+    source.peer.send(source.frame(packets=2)[0])
+    source.peer.send(microphone.packet(b"opus"))
+    assert [far.engine.producer_figures(h)[0]["packets"] for h in (piped.copy, audio.copy)] == [2, 1]
+    house.run(5000)
+    assert piped.sent()["wakes"] == wakes + 1
 
 
 def test_one_pipe_carries_both_ways_and_several_producers():

@@ -306,7 +306,8 @@ cdef int ingress_take_media(Plane *plane, Encoding *encoding, const RtpView *vie
     reports_saw_packet(plane, encoding, now_us)
     if producer.tap_count:
         pipe_pass_on(plane, encoding, view.data, view.size, (PIPE_RECOVERED if recovered else 0) |
-                     (PIPE_JUMPED if outcome == RECV_RESET else 0), arrival_us)
+                     (PIPE_JUMPED if outcome == RECV_RESET else 0),
+                     encoding.cache != NULL and not (view.marker or recovered), arrival_us)
     if producer.paused:
         return DROP_PRODUCER_PAUSED
     passage_init(&passage, view, encoding, seq)

@@ -10,6 +10,7 @@
 # can be sure that the clearing still to come will see all that was published before.
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from mediarouter._ring cimport Ring
+from mediarouter._timers cimport Timer
 
 cdef enum:
     PIPE_RING_BYTES = 4194304      # each way: 33 ms of 1 Gbit/s. What does not fit is dropped and counted
@@ -26,7 +27,9 @@ cdef struct PipeEnd:
     Pipe *pipe
     int side
     uint32_t handle                # in its plane
+    Timer timer                    # runs while what was written may wait for more of its frame
     bint written                   # something is not published yet
+    bint hurried                   # and shall be at the end of this batch
     uint64_t packets_sent
     uint64_t packets_refused       # the ring was full
     uint64_t packets_received

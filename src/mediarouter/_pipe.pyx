@@ -97,6 +97,7 @@ cdef void pipe_flush(PipeEnd *end) noexcept nogil:
     if not end.written:
         return
     end.written = False
+    end.hurried = False
     ring_publish(&pipe.rings[end.side])
     if atomic_exchange(&pipe.told[1 - end.side], 1, __ATOMIC_ACQ_REL) == 0:
         write(pipe.wake_fds[1 - end.side], &one, sizeof(one))

@@ -29,6 +29,7 @@ from mediarouter._plane cimport (
 from mediarouter._recv_stream cimport recv_stream_expect_jump
 from mediarouter._rtcp cimport SenderInfo
 from mediarouter._rtp cimport RtpView, rtp_parse, seq_unwrap
+from mediarouter._timers cimport timer_arm
 
 cdef enum:
     BATCH = 64                     # records of one pipe before commands get their turn
@@ -92,6 +93,10 @@ cdef void take_packet(Plane *plane, PipeEnd *end, Encoding *encoding, const Pipe
         if record.flags & PIPE_JUMPED:
             recv_stream_expect_jump(&encoding.stream, view.seq)
         result = ingress_take_media(plane, encoding, &view, record.flags & PIPE_RECOVERED, record.time_us, now_us)
+        if result == 0 and encoding.gathered_count == 1 and encoding.gather_timer.armed:
+            # the first of its frame: it has waited on the other side too
+            encoding.gathered_at_us = record.time_us
+            timer_arm(plane.timers, &encoding.gather_timer, record.time_us + plane.gather_us)
     if result < 0:
         count_drop(plane, result)
 
@@ -134,4 +139,4 @@ cdef void resend(Plane *plane, const PipeEnd *end, const Encoding *encoding, con
         packet = packet_cache_find(encoding.cache, seq_unwrap(encoding.stream.newest_seq, seqs[i]), now_us)
         if packet != NULL:
             pipe_put_packet(plane, &producer.taps[tap], encoding.index, packet.data, packet.size, PIPE_RECOVERED,
-                            now_us)
+                            False, now_us)

@@ -30,12 +30,13 @@ cdef struct PipeRecord:
     uint32_t sr_rtp_timestamp
     uint32_t ssrc
 
-# A packet was taken in: to every pipe that its producer is tapped for
-cdef void pipe_pass_on(Plane *plane, const Encoding *encoding, const uint8_t *data, int size, int flags,
+# A packet was taken in: to every pipe that its producer is tapped for. `wait`: more of its frame will come, so who reads
+# need not be woken before that has, or `plane.gather_us` have passed since it arrived
+cdef void pipe_pass_on(Plane *plane, const Encoding *encoding, const uint8_t *data, int size, int flags, bint wait,
                        int64_t arrival_us) noexcept nogil
 # One packet into one pipe
 cdef void pipe_put_packet(Plane *plane, const PipeTap *tap, int index, const uint8_t *data, int size, int flags,
-                          int64_t arrival_us) noexcept nogil
+                          bint wait, int64_t arrival_us) noexcept nogil
 # What a copy must know beside the packets, whenever it changes ...
 cdef void pipe_tell_stream(Plane *plane, const Encoding *encoding) noexcept nogil
 # ... and all of it for a new copy
@@ -43,5 +44,5 @@ cdef void pipe_tell_all(Plane *plane, const Producer *producer, const PipeTap *t
 # A copy asks its original. False: it could not
 cdef bint pipe_ask_key_frame(Plane *plane, const Encoding *encoding) noexcept nogil
 cdef void pipe_ask_again(Plane *plane, const Encoding *encoding, const uint16_t *seqs, int count) noexcept nogil
-# Once a batch, and before the plane's mutex is given back: publish, and wake who reads
+# Once a batch, and before the plane's mutex is given back: publish what cannot wait, and wake who reads
 cdef void pipe_flush_all(Plane *plane) noexcept nogil

@@ -5,6 +5,7 @@ from libc.string cimport memcpy, memset
 from mediarouter._drop cimport DROP_PIPE_FULL
 from mediarouter._pipe cimport PipeEnd, pipe_commit, pipe_flush, pipe_is_closed, pipe_reserve
 from mediarouter._plane cimport Encoding, PipeTap, Plane, Producer, count_drop
+from mediarouter._timers cimport timer_arm, timer_cancel
 
 cdef enum:
     SPARED = 4096                  # bytes of a ring that are kept for records without a packet
@@ -23,19 +24,20 @@ cdef inline PipeRecord *reserve(PipeEnd *end, PipeKind kind, uint32_t producer, 
 
 cdef inline void commit(Plane *plane, PipeEnd *end, uint32_t extra) noexcept nogil:
     pipe_commit(end, <uint32_t>sizeof(PipeRecord) + extra)
-    plane.pipes_written = True
+    end.hurried = True
+    plane.pipes_hurried = True
 
 
-cdef void pipe_pass_on(Plane *plane, const Encoding *encoding, const uint8_t *data, int size, int flags,
+cdef void pipe_pass_on(Plane *plane, const Encoding *encoding, const uint8_t *data, int size, int flags, bint wait,
                        int64_t arrival_us) noexcept nogil:
     cdef const Producer *producer = encoding.producer
     cdef int i
     for i in range(producer.tap_count):
-        pipe_put_packet(plane, &producer.taps[i], encoding.index, data, size, flags, arrival_us)
+        pipe_put_packet(plane, &producer.taps[i], encoding.index, data, size, flags, wait, arrival_us)
 
 
 cdef void pipe_put_packet(Plane *plane, const PipeTap *tap, int index, const uint8_t *data, int size, int flags,
-                          int64_t arrival_us) noexcept nogil:
+                          bint wait, int64_t arrival_us) noexcept nogil:
     cdef PipeEnd *end = tap.end
     cdef PipeRecord *record = reserve(end, PIPE_PACKET, tap.far, index, <uint32_t>size, SPARED)
     if record == NULL:
@@ -46,8 +48,13 @@ cdef void pipe_put_packet(Plane *plane, const PipeTap *tap, int index, const uin
     record.flags = <uint8_t>flags
     record.time_us = arrival_us
     memcpy(<uint8_t *>record + sizeof(PipeRecord), data, <size_t>size)
-    commit(plane, end, <uint32_t>size)
     end.packets_sent += 1
+    if not wait or plane.gather_us == 0:
+        commit(plane, end, <uint32_t>size)
+        return
+    pipe_commit(end, <uint32_t>sizeof(PipeRecord) + <uint32_t>size)
+    if not end.hurried and not end.timer.armed:
+        timer_arm(plane.timers, &end.timer, arrival_us + plane.gather_us)
 
 
 cdef void put_stream(Plane *plane, const PipeTap *tap, const Encoding *encoding) noexcept nogil:
@@ -96,9 +103,10 @@ cdef void pipe_ask_again(Plane *plane, const Encoding *encoding, const uint16_t 
 
 cdef void pipe_flush_all(Plane *plane) noexcept nogil:
     cdef uint32_t slot
-    if not plane.pipes_written:
+    if not plane.pipes_hurried:
         return
-    plane.pipes_written = False
+    plane.pipes_hurried = False
     for slot in range(plane.pipe_slots):
-        if plane.pipe_ends[slot] != NULL:
+        if plane.pipe_ends[slot] != NULL and plane.pipe_ends[slot].hurried:
+            timer_cancel(plane.timers, &plane.pipe_ends[slot].timer)
             pipe_flush(plane.pipe_ends[slot])

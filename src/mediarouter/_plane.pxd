@@ -31,6 +31,7 @@ cdef enum TimerKind:
     TIMER_KEY_FRAME = 5            # of an Encoding
     TIMER_LIVENESS = 6             # of a Producer
     TIMER_GATHER = 7               # of an Encoding
+    TIMER_PIPE = 8                 # of a PipeEnd
 
 cdef enum SsrcRole:                # in a transport's tables
     ROLE_MEDIA = 1                 # Encoding
@@ -202,7 +203,7 @@ cdef struct Plane:
     uint32_t consumer_slots
     PipeEnd **pipe_ends
     uint32_t pipe_slots
-    bint pipes_written             # something is in a pipe that was not published yet
+    bint pipes_hurried             # one of them has something to publish at the end of this batch
     uint32_t generation
     uint64_t drops[64]             # by -Drop
     uint64_t packets_in

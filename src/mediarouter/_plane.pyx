@@ -311,6 +311,7 @@ cdef void plane_remove_transport(Plane *plane, Transport *transport) noexcept no
 
 
 cdef bint plane_add_pipe_end(Plane *plane, PipeEnd *end) noexcept nogil:
+    timer_init(&end.timer, TIMER_PIPE, end)
     return place(plane, <void ***>&plane.pipe_ends, &plane.pipe_slots, end, &end.handle)
 
 
@@ -322,6 +323,7 @@ cdef void plane_remove_pipe_end(Plane *plane, PipeEnd *end) noexcept nogil:
     for slot in range(plane.producer_slots):
         if plane.producers[slot] != NULL:
             plane_remove_taps(plane.producers[slot], end)
+    timer_cancel(plane.timers, &end.timer)
     plane.pipe_ends[end.handle & SLOT_MASK] = NULL
     pipe_close_end(end)
 

@@ -7,6 +7,7 @@ from mediarouter._forward cimport consumer_retarget
 from mediarouter._gather cimport gather_flush
 from mediarouter._ice cimport ice_has_consent
 from mediarouter._key_frames cimport key_frame_ask, key_frame_timer
+from mediarouter._pipe cimport PipeEnd, pipe_flush
 from mediarouter._pipe_out cimport pipe_ask_again
 from mediarouter._plane cimport (
     TIMER_CONSENT,
@@ -14,6 +15,7 @@ from mediarouter._plane cimport (
     TIMER_KEY_FRAME,
     TIMER_LIVENESS,
     TIMER_NACK,
+    TIMER_PIPE,
     TIMER_REPORTS,
     TIMER_TWCC,
     Consumer,
@@ -66,6 +68,8 @@ cdef void reports_run_timers(Plane *plane, int64_t now_us) noexcept nogil:
             send_twcc(plane, <Transport *>timer.owner, now_us)
         elif timer.kind == TIMER_REPORTS:
             send_reports(plane, <Transport *>timer.owner, now_us)
+        elif timer.kind == TIMER_PIPE:
+            pipe_flush(<PipeEnd *>timer.owner)
         elif timer.kind == TIMER_KEY_FRAME:
             key_frame_timer(plane, <Encoding *>timer.owner, now_us)
         elif timer.kind == TIMER_CONSENT:
