@@ -30,8 +30,8 @@ cdef struct PipeRecord:
     uint32_t sr_rtp_timestamp
     uint32_t ssrc
 
-# A packet was taken in: to every pipe that its producer is tapped for. `wait`: more of its frame will come, so who reads
-# need not be woken before that has, or `plane.gather_us` have passed since it arrived
+# A packet was taken in: to every pipe that its producer is tapped for. `wait`: more of its frame will come, so who
+# reads need not be woken before that has, or `plane.gather_us` have passed since it arrived
 cdef void pipe_pass_on(Plane *plane, const Encoding *encoding, const uint8_t *data, int size, int flags, bint wait,
                        int64_t arrival_us) noexcept nogil
 # One packet into one pipe
