@@ -55,6 +55,21 @@ def test_serve_prints_where_it_is_and_ends_when_asked():
         process.communicate()
 
 
+def test_workers_have_ports_of_their_own():
+    command = [sys.executable, "-u", "-m", "mediarouter.cli", "serve", "--port", "0", "--workers", "2"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
+    try:
+        assert process.stdout
+        assert process.stdout.readline().startswith("meeting page: ")
+        ports = re.findall(r"127\.0\.0\.1 port (\d+)", process.stdout.readline())
+        assert len(set(ports)) == 2
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=15) == ("", "") and process.returncode == 0
+    finally:
+        process.kill()
+        process.communicate()
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -63,6 +78,7 @@ def test_serve_prints_where_it_is_and_ends_when_asked():
         (["--listen", "127.0.0.1:70000"], "is not an IP address and a port"),
         (["--listen", "192.0.2.1:0"], "media cannot be received on 192.0.2.1:0"),
         (["--announce", "nonsense"], "'nonsense'"),
+        (["--listen", "127.0.0.1:65535", "--workers", "2"], "there is no port 65536"),
         (["--host", "192.0.2.1"], "the web server cannot listen on 192.0.2.1 port 0"),
         (["--token", ""], "the token is empty"),
     ],
@@ -88,9 +104,11 @@ def test_a_taken_port_is_named():
     assert done.returncode == 1 and f"127.0.0.1:{port}: Address already in use" in done.stderr
 
 
-def test_a_port_out_of_range_is_a_usage_error():
+def test_a_number_out_of_range_is_a_usage_error():
     done = run("serve", "--port", "70000")
     assert done.returncode == 2 and "65535" in done.stderr
+    done = run("serve", "--workers", "0")
+    assert done.returncode == 2 and "--workers" in done.stderr
 
 
 @pytest.mark.parametrize("missing", ["typer", "uvicorn", "starlette", "prometheus_client"])

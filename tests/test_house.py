@@ -54,9 +54,10 @@ LAYERS = {
         "codecs",
         "_lookup",
         "_events",
+        "_ring",
         "sdp",
     ],
-    2: ["_recv_stream", "_send_stream", "_cache", "_layers", "_timers", "_ice", "congestion"],
+    2: ["_pipe", "_recv_stream", "_send_stream", "_cache", "_layers", "_timers", "_ice", "congestion"],
     3: [
         "_plane",
         "_egress",
@@ -66,17 +67,20 @@ LAYERS = {
         "_feedback",
         "_reports",
         "_ingress",
+        "_pipe_in",
+        "_pipe_out",
         "consumer",
         "producer",
         "ortc",
         "router",
+        "spanning",
         "transports",
     ],
-    4: ["_messages", "_backlog", "_load_meter", "_udp_queues", "_udp", "_tcp", "_loop", "_engine", "net"],
+    4: ["_messages", "_backlog", "_load_meter", "_udp_queues", "_udp", "_tcp", "_loop", "_engine", "_pipe_commands", "net"],
     5: ["web", "cli", "bench", "testing", "inspect", "inspect_feedback", "inspect_output", "__init__"],
 }
 # Nouns command the engine, which lives above them; tests give them another one. The names alone are imported.
-UPWARD = {("consumer", "_engine"), ("producer", "_engine"), ("transports", "_engine")}
+UPWARD = {("consumer", "_engine"), ("producer", "_engine"), ("transports", "_engine"), ("transports", "_pipe_commands")}
 WORLDLY = {"asyncio", "socket", "ssl", "time", "random", "threading", "select", "selectors", "secrets"}
 # parse_address in the engine turns text into bytes; no socket is made
 WORLDLY_ALLOWED: set[tuple[str, str]] = set()
@@ -219,6 +223,9 @@ TESTED_BY = {
     "_feedback": "test_forward.py",
     "_ingress": "test_ingress.py",
     "_key_frames": "test_forward.py",
+    "_pipe_commands": "test_pipe.py",
+    "_pipe_in": "test_pipe.py",
+    "_pipe_out": "test_pipe.py",
     "_plane": "test_ingress.py",
     "_reports": "test_forward.py",
     "_rtcp_packet": "test_rtcp_parse.py",

@@ -179,3 +179,19 @@ def test_a_datagram_too_long_is_dropped_and_counted():
         client.send(running.check())
         assert client.recv(2048)[:2] == b"\x01\x01"
         assert running.engine.counters()["dropped_too_large"] == 2
+
+
+def test_ports_are_free_once_the_sockets_are_closed():
+    with Running() as running:
+        with pytest.raises(InvalidStateError, match="runs"):
+            running.engine.close_sockets()
+        with running.connect(socket.SOCK_STREAM) as client:
+            client.sendall(struct.pack("!H", len(running.check())) + running.check())
+            receive_frame(client)
+    running.engine.close_sockets()
+    running.engine.close_sockets()
+    pair = open_pair("127.0.0.1", running.pair.port, tcp=True)
+    pair.udp.close()
+    assert pair.tcp
+    pair.tcp.close()
+    running.engine.remove_transport(running.handle)

@@ -2,6 +2,7 @@
 
 from mediarouter.consumer import Consumer
 from mediarouter.errors import InvalidStateError, MediaRouterError, NegotiationError, UnsupportedError
+from mediarouter.net.pool import WorkerLoad, WorkerPool
 from mediarouter.net.worker import Worker
 from mediarouter.parameters import (
     DEFAULT_CODECS,
@@ -14,6 +15,8 @@ from mediarouter.parameters import (
 )
 from mediarouter.producer import Producer
 from mediarouter.router import Router
+from mediarouter.spanning import SpanningRouter
+from mediarouter.transports.pipe import PipeTransport
 from mediarouter.transports.webrtc import WebRtcTransport
 
 __version__ = "0.1.0"
@@ -28,12 +31,16 @@ __all__ = [
     "InvalidStateError",
     "MediaRouterError",
     "NegotiationError",
+    "PipeTransport",
     "Producer",
     "Router",
     "RtpCapabilities",
     "RtpParameters",
+    "SpanningRouter",
     "UnsupportedError",
     "WebRtcTransport",
     "Worker",
+    "WorkerLoad",
+    "WorkerPool",
     "__version__",
 ]

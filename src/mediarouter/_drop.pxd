@@ -37,4 +37,6 @@ cdef enum Drop:
     DROP_RTX_UNKNOWN = -33         # retransmission of a stream that is not here
     DROP_PRODUCER_PAUSED = -34
     DROP_DTLS_EARLY = -35          # DTLS before the control plane has asked for it
-    DROP_COUNT = 36                # one more than the largest code, as a positive number
+    DROP_PIPE_FULL = -36           # another worker does not read its pipe fast enough
+    DROP_PIPE_UNKNOWN = -37        # came by a pipe for a producer that is not here any more
+    DROP_COUNT = 38                # one more than the largest code, as a positive number

@@ -38,5 +38,7 @@ NAMES = (
     "rtx_unknown",
     "producer_paused",
     "dtls_early",
+    "pipe_full",
+    "pipe_unknown",
 )
 COUNT = <int>DROP_COUNT

@@ -1,4 +1,4 @@
-# For benchmarks that drive an engine's plane from C. Commands are in the .pyx: they are Python's.
+# The engine's object, for the modules that hold more of its commands, and for benchmarks that drive its plane from C.
 from libc.stdint cimport uint8_t
 from mediarouter._loop cimport Loop
 

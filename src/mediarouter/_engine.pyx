@@ -25,6 +25,7 @@ from mediarouter._loop cimport (
     LATENCY_BUCKETS,
     loop_add_socket,
     loop_apply_gather,
+    loop_close_sockets,
     loop_free,
     loop_lock,
     loop_new,
@@ -33,6 +34,8 @@ from mediarouter._loop cimport (
     loop_time_us,
     loop_unlock,
 )
+from mediarouter._pipe_in cimport pipe_in_drain, pipe_in_waits
+from mediarouter._pipe_out cimport pipe_flush_all
 from mediarouter._plane cimport (
     ENCODINGS_MAX,
     EXTENSION_KINDS,
@@ -136,6 +139,16 @@ cdef class Engine:
         """Make `run()` return soon; from any thread."""
         loop_stop(self.loop)
 
+    def close_sockets(self):
+        """Close its sockets, so that others can take their ports; after `run()` has returned.
+
+        Raises:
+            InvalidStateError: the thread runs.
+        """
+        if self.loop.threaded:
+            raise InvalidStateError("the engine runs")
+        loop_close_sockets(self.loop)
+
     def set_gather(self, int64_t gather_us):
         """How long a packet of a video frame may wait for the rest of it (`_gather.pxd`), 0: not at all. While the
         thread is busy for half of its time, twice as long.
@@ -188,7 +201,10 @@ cdef class Engine:
     def handle_timeout(self, int64_t now_us):
         """Do what is due by time."""
         self.loop.now_us = now_us
+        while pipe_in_drain(&self.loop.plane, now_us):
+            pass
         reports_run_timers(&self.loop.plane, now_us)
+        pipe_flush_all(&self.loop.plane)
 
     def poll_transmit(self):
         """What shall be sent: a list of (data, (ip, port)), grouped by destination, emptied by this call."""
@@ -208,6 +224,8 @@ cdef class Engine:
 
     def poll_timeout(self):
         """When `handle_timeout` is due next, in microseconds of the caller's clock; None: nothing waits."""
+        if pipe_in_waits(&self.loop.plane):
+            return self.loop.now_us
         cdef int64_t deadline_us = timer_next_deadline_us(self.loop.plane.timers)
         return None if deadline_us < 0 else deadline_us
 
@@ -584,6 +602,7 @@ cdef class Engine:
         totals["rtp_packets_in"] = plane.packets_in
         totals["rtp_packets_forwarded"] = plane.packets_forwarded
         totals["rtp_packets_padded"] = plane.padded
+        totals["rtp_packets_piped"] = plane.packets_piped
         totals["datagrams_received"] = self.loop.udp.received
         totals["receive_messages"] = self.loop.udp.receive_messages
         totals["datagrams_sent"] = self.loop.udp.sent

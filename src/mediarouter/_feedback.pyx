@@ -8,6 +8,7 @@ from mediarouter._forward cimport forward_again
 from mediarouter._key_frames cimport key_frame_ask
 from mediarouter._layers cimport LAYER_NONE
 from mediarouter._lookup cimport SsrcEntry, ssrc_table_find
+from mediarouter._pipe_out cimport pipe_tell_stream
 from mediarouter._plane cimport (
     ROLE_CONSUMER,
     ROLE_MEDIA,
@@ -102,9 +103,16 @@ cdef int handle_sender_report(Plane *plane, Transport *transport, const RtcpView
         return result
     encoding = encoding_of(transport, info.ssrc)
     if encoding != NULL:
-        recv_stream_handle_sender_report(&encoding.stream, &info, now_us)
-        hurry_reports(plane, encoding.producer, now_us)
+        feedback_sender_report(plane, encoding, &info, now_us, now_us)
     return handle_reports(transport, view, now_us)
+
+
+cdef void feedback_sender_report(Plane *plane, Encoding *encoding, const SenderInfo *info, int64_t arrival_us,
+                                 int64_t now_us) noexcept nogil:
+    recv_stream_handle_sender_report(&encoding.stream, info, arrival_us)
+    hurry_reports(plane, encoding.producer, now_us)
+    if encoding.producer.tap_count:
+        pipe_tell_stream(plane, encoding)
 
 
 cdef void hurry_reports(Plane *plane, Producer *producer, int64_t now_us) noexcept nogil:

@@ -36,6 +36,7 @@ from mediarouter._ice cimport (
 )
 from mediarouter._key_frames cimport key_frame_arrived
 from mediarouter._lookup cimport SsrcEntry, address_table_find, address_table_put, ssrc_table_find, ssrc_table_put
+from mediarouter._pipe_out cimport PIPE_JUMPED, PIPE_RECOVERED, pipe_pass_on
 from mediarouter._plane cimport (
     DATAGRAM_MAX,
     ROLE_MEDIA,
@@ -255,8 +256,8 @@ cdef int take(Plane *plane, Transport *transport, RtpView *view, int64_t now_us)
     encoding = <Encoding *>entry.owner
     if entry.role == ROLE_RTX:
         result = unwrap_rtx(encoding, view)
-        return result if result < 0 else take_media(plane, encoding, view, True, now_us)
-    return take_media(plane, encoding, view, False, now_us)
+        return result if result < 0 else ingress_take_media(plane, encoding, view, True, now_us, now_us)
+    return ingress_take_media(plane, encoding, view, False, now_us, now_us)
 
 
 cdef int unwrap_rtx(const Encoding *encoding, RtpView *view) noexcept nogil:
@@ -279,23 +280,23 @@ cdef int unwrap_rtx(const Encoding *encoding, RtpView *view) noexcept nogil:
     return rtp_parse(view, data, view.size - RTX_HEADER_SIZE)
 
 
-cdef int take_media(Plane *plane, Encoding *encoding, const RtpView *view, bint recovered,
-                    int64_t now_us) noexcept nogil:
+cdef int ingress_take_media(Plane *plane, Encoding *encoding, const RtpView *view, bint recovered, int64_t arrival_us,
+                            int64_t now_us) noexcept nogil:
     cdef Producer *producer = encoding.producer
     cdef Passage passage
     cdef int64_t seq
-    cdef int result
+    cdef int outcome, result
     if view.payload_type != producer.payload_type:
         return DROP_RTP_PAYLOAD_TYPE
     if encoding.cache != NULL and encoding.stream.newest_seq >= 0:
         seq = seq_unwrap(encoding.stream.newest_seq, view.seq)
         if packet_cache_find(encoding.cache, seq, now_us) != NULL:
             return DROP_RTP_DUPLICATE
-    result = recv_stream_handle_packet(&encoding.stream, view.seq, view.timestamp, view.payload_size, recovered,
-                                       now_us, &seq)
-    if result < 0:
-        return result
-    if result == RECV_RESET:
+    outcome = recv_stream_handle_packet(&encoding.stream, view.seq, view.timestamp, view.payload_size, recovered,
+                                        arrival_us, &seq)
+    if outcome < 0:
+        return outcome
+    if outcome == RECV_RESET:
         plane_forget_history(plane, encoding)      # the stream itself has begun anew with this packet
     if encoding.cache != NULL:
         result = packet_cache_insert(encoding.cache, seq, view.data, view.size, now_us)
@@ -303,6 +304,10 @@ cdef int take_media(Plane *plane, Encoding *encoding, const RtpView *view, bint 
             return result
         reports_schedule_nack(plane, encoding)
     reports_saw_packet(plane, encoding, now_us)
+    if producer.tap_count:
+        pipe_pass_on(plane, encoding, view.data, view.size, (PIPE_RECOVERED if recovered else 0) |
+                     (PIPE_JUMPED if outcome == RECV_RESET else 0),
+                     encoding.cache != NULL and not (view.marker or recovered), arrival_us)
     if producer.paused:
         return DROP_PRODUCER_PAUSED
     passage_init(&passage, view, encoding, seq)

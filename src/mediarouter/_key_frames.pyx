@@ -3,6 +3,7 @@
 from libc.stdint cimport int64_t, uint8_t
 from mediarouter._egress cimport egress_ready, egress_reserve, egress_rtcp
 from mediarouter._events cimport EVENT_KEY_FRAME_ASKED, event_put
+from mediarouter._pipe_out cimport pipe_ask_key_frame
 from mediarouter._plane cimport Encoding, Plane, Transport
 from mediarouter._rtcp cimport rtcp_write_fir, rtcp_write_pli
 from mediarouter._timers cimport timer_arm, timer_cancel
@@ -43,20 +44,29 @@ cdef void key_frame_timer(Plane *plane, Encoding *encoding, int64_t now_us) noex
 
 cdef void send_request(Plane *plane, Encoding *encoding, int64_t now_us) noexcept nogil:
     cdef Transport *transport = encoding.producer.transport
+    timer_arm(plane.timers, &encoding.key_frame_timer, now_us + plane.key_frame_interval_us)
+    if transport.pipe != NULL:
+        if not pipe_ask_key_frame(plane, encoding):
+            return
+    elif not write_request(plane, transport, encoding):
+        return
+    encoding.key_frame_asked_us = now_us
+    encoding.key_frames_asked += 1
+    event_put(&plane.events, EVENT_KEY_FRAME_ASKED, encoding.producer.handle, encoding.index, 0, NULL, 0)
+
+
+cdef bint write_request(Plane *plane, Transport *transport, Encoding *encoding) noexcept nogil:
     cdef uint8_t *out
     cdef int size
-    timer_arm(plane.timers, &encoding.key_frame_timer, now_us + plane.key_frame_interval_us)
     if not egress_ready(transport):
-        return
+        return False
     out = egress_reserve(plane, REQUEST_SIZE)
     if out == NULL:
-        return
+        return False
     if encoding.use_fir:
         encoding.fir_seq += 1
         size = rtcp_write_fir(out, REQUEST_SIZE, transport.feedback_ssrc, encoding.stream.ssrc, encoding.fir_seq)
     else:
         size = rtcp_write_pli(out, REQUEST_SIZE, transport.feedback_ssrc, encoding.stream.ssrc)
     egress_rtcp(plane, transport, out, size)
-    encoding.key_frame_asked_us = now_us
-    encoding.key_frames_asked += 1
-    event_put(&plane.events, EVENT_KEY_FRAME_ASKED, encoding.producer.handle, encoding.index, 0, NULL, 0)
+    return True

@@ -49,6 +49,7 @@ cdef struct Loop:
 
 cdef Loop *loop_new() noexcept nogil               # NULL: no memory, or no descriptors
 cdef void loop_free(Loop *loop) noexcept nogil     # the thread has ended
+cdef void loop_close_sockets(Loop *loop) noexcept nogil            # as above; their ports are free then
 cdef bint loop_add_socket(Loop *loop, int udp_fd, int tcp_fd, uint32_t recv_buffer_size) noexcept nogil
 cdef void loop_run(Loop *loop) noexcept nogil      # returns after loop_stop
 cdef void loop_stop(Loop *loop) noexcept nogil

@@ -9,6 +9,8 @@ from mediarouter._ice cimport ice_remove_address
 from mediarouter._ingress cimport ingress_handle
 from mediarouter._load_meter cimport load_meter_note
 from mediarouter._lookup cimport address_table_find
+from mediarouter._pipe_in cimport pipe_in_drain
+from mediarouter._pipe_out cimport pipe_flush_all
 from mediarouter._plane cimport (
     Destination,
     Outbox,
@@ -180,12 +182,7 @@ cdef Loop *loop_new() noexcept nogil:
 
 
 cdef void loop_free(Loop *loop) noexcept nogil:
-    cdef int i
-    tcp_release(&loop.tcp)
-    for i in range(loop.socket_count):
-        udp_release(&loop.sockets[i])
-        if loop.listeners[i] >= 0:
-            close(loop.listeners[i])
+    loop_close_sockets(loop)
     plane_release(&loop.plane)
     outbox_release(&loop.boxes[0])
     outbox_release(&loop.boxes[1])
@@ -196,6 +193,16 @@ cdef void loop_free(Loop *loop) noexcept nogil:
     close(loop.event_fd)
     pthread_mutex_destroy(&loop.mutex)
     free(loop)
+
+
+cdef void loop_close_sockets(Loop *loop) noexcept nogil:
+    cdef int i
+    tcp_release(&loop.tcp)
+    for i in range(loop.socket_count):
+        udp_release(&loop.sockets[i])
+        if loop.listeners[i] >= 0:
+            close(loop.listeners[i])
+    loop.socket_count = 0
 
 
 cdef bint watch(Loop *loop, int fd, int events, uint64_t tag) noexcept nogil:
@@ -234,6 +241,7 @@ cdef void loop_lock(Loop *loop) noexcept nogil:
 
 
 cdef void loop_unlock(Loop *loop) noexcept nogil:
+    pipe_flush_all(&loop.plane)
     pthread_mutex_unlock(&loop.mutex)
     if loop.threaded:
         loop_wake(loop)
@@ -322,6 +330,7 @@ cdef void finish_turn(Loop *loop) noexcept nogil:
     cdef Outbox *full = loop.plane.outbox
     cdef uint64_t one = 1
     cdef bint tell = loop.plane.events.used > 0 and not loop.event_told
+    pipe_flush_all(&loop.plane)
     outbox_detach(full)
     loop.plane.outbox = &loop.boxes[1] if full == &loop.boxes[0] else &loop.boxes[0]
     loop.event_told = loop.event_told or tell
@@ -393,6 +402,7 @@ cdef void dispatch(Loop *loop, uint64_t tag, uint32_t events) noexcept nogil:
     cdef uint64_t ignored
     if tag == WAKE_TAG:
         read(loop.wake_fd, &ignored, sizeof(ignored))
+        drain_pipes(loop)
     elif tag < SOCKETS_MAX:
         if events & <uint32_t>EPOLLOUT:
             udp_send_waiting(&loop.sockets[tag], loop.send, &loop.udp)
@@ -402,6 +412,22 @@ cdef void dispatch(Loop *loop, uint64_t tag, uint32_t events) noexcept nogil:
         serve_connection(loop, <uint32_t>(tag - CONNECTION_TAG), events)
     elif tag >= LISTENER_TAG:
         accept(loop, <int>(tag - LISTENER_TAG))
+
+
+cdef void drain_pipes(Loop *loop) noexcept nogil:
+    cdef bint more
+    cdef int _turn
+    for _turn in range(BATCHES_PER_TURN):
+        pthread_mutex_lock(&loop.mutex)
+        if loop.plane.pipe_slots == 0:
+            pthread_mutex_unlock(&loop.mutex)
+            return
+        loop.now_us = clock_ns(CLOCK_MONOTONIC) // 1000
+        more = pipe_in_drain(&loop.plane, loop.now_us)
+        finish_turn(loop)
+        if not more:
+            return
+    loop_wake(loop)
 
 
 cdef void receive(Loop *loop, UdpSocket *udp) noexcept nogil:

@@ -7,6 +7,7 @@ from mediarouter._events cimport EventRing
 from mediarouter._ice cimport IceAgent
 from mediarouter._layers cimport LayerSelector
 from mediarouter._lookup cimport AddressTable, SsrcTable
+from mediarouter._pipe cimport PipeEnd
 from mediarouter._recv_stream cimport RecvStream
 from mediarouter._send_stream cimport SendStream
 from mediarouter._srtp cimport SrtpContext
@@ -34,6 +35,7 @@ cdef enum TimerKind:
     TIMER_KEY_FRAME = 5            # of an Encoding
     TIMER_LIVENESS = 6             # of a Producer
     TIMER_GATHER = 7               # of an Encoding
+    TIMER_PIPE = 8                 # of a PipeEnd
 
 cdef enum SsrcRole:                # in a transport's tables
     ROLE_MEDIA = 1                 # Encoding
@@ -77,6 +79,10 @@ cdef struct Encoding:              # one stream of a producer: a simulcast layer
     bint use_fir                   # the publisher knows FIR but not PLI
     uint8_t fir_seq
 
+cdef struct PipeTap:               # what a producer takes in goes into a pipe too
+    PipeEnd *end
+    uint32_t far                   # the producer it is over there
+
 cdef struct Producer:
     uint32_t handle
     Transport *transport
@@ -87,6 +93,9 @@ cdef struct Producer:
     int encoding_count
     Encoding encodings[4]
     Timer liveness_timer
+    PipeTap *taps
+    int tap_count
+    uint32_t origin                # of a pipe transport: the producer that it is a copy of, over there
     unsigned int alive             # bit i: encoding i flows
     uint32_t clock_rate
     uint8_t payload_type
@@ -167,6 +176,7 @@ cdef struct Transport:             # what every packet sent needs comes first
     uint64_t twcc_lost
     uint64_t bytes_received
     uint64_t packets_received
+    PipeEnd *pipe                  # its producers come by a pipe: no address, no keys, no RTCP
     uint32_t feedback_ssrc         # ours, in feedback and receiver reports
     uint32_t last_media_ssrc       # a stream of the peer, for feedback about all of them
     uint8_t extension_kind[256]    # by id on the wire, of what the peer sends
@@ -221,10 +231,14 @@ cdef struct Plane:
     uint32_t transport_slots
     uint32_t producer_slots
     uint32_t consumer_slots
+    PipeEnd **pipe_ends
+    uint32_t pipe_slots
+    bint pipes_hurried             # one of them has something to publish at the end of this batch
     uint32_t generation
     uint64_t drops[64]             # by -Drop
     uint64_t packets_in
     uint64_t packets_forwarded     # copies
+    uint64_t packets_piped         # by other workers' pipes to here
     uint64_t padded                # packets that were made as long as their neighbours
     int gathering                  # encodings of which packets wait
     int64_t gather_us              # how long a packet of a frame may wait for the rest of it; 0: not at all
@@ -254,6 +268,14 @@ cdef Consumer *plane_add_consumer(Plane *plane, Transport *transport, Producer *
 cdef void plane_remove_transport(Plane *plane, Transport *transport) noexcept nogil
 cdef void plane_remove_producer(Plane *plane, Producer *producer) noexcept nogil
 cdef void plane_remove_consumer(Plane *plane, Consumer *consumer) noexcept nogil
+# An end of a pipe: the plane's from here on, but for False (no memory)
+cdef bint plane_add_pipe_end(Plane *plane, PipeEnd *end) noexcept nogil
+cdef PipeEnd *plane_pipe_end(const Plane *plane, uint32_t handle) noexcept nogil
+# Closes it, and what came and went by it
+cdef void plane_remove_pipe_end(Plane *plane, PipeEnd *end) noexcept nogil
+# Pass what the producer takes in on to its copy over there. False: no memory
+cdef bint plane_add_tap(Producer *producer, PipeEnd *end, uint32_t far) noexcept nogil
+cdef void plane_remove_taps(Producer *producer, const PipeEnd *end) noexcept nogil
 # What waits for the rest of its frame will not be forwarded, or is being forwarded now
 cdef void plane_forget_gathered(Plane *plane, Encoding *encoding) noexcept nogil
 # The numbers of an encoding jumped: nothing of before counts any more

@@ -20,6 +20,7 @@ from mediarouter._lookup cimport (
     ssrc_table_release,
     ssrc_table_remove,
 )
+from mediarouter._pipe cimport PipeEnd, pipe_close_end
 from mediarouter._recv_stream cimport recv_stream_init, recv_stream_release
 from mediarouter._send_stream cimport send_stream_init, send_stream_release
 from mediarouter._srtp cimport srtp_context_free, srtp_context_remove_ssrc
@@ -55,6 +56,10 @@ cdef void plane_release(Plane *plane) noexcept nogil:
     for slot in range(plane.transport_slots):
         if plane.transports[slot] != NULL:
             plane_remove_transport(plane, plane.transports[slot])
+    for slot in range(plane.pipe_slots):
+        if plane.pipe_ends[slot] != NULL:
+            plane_remove_pipe_end(plane, plane.pipe_ends[slot])
+    free(plane.pipe_ends)
     free(plane.transports)
     free(plane.producers)
     free(plane.consumers)
@@ -85,6 +90,13 @@ cdef Consumer *plane_consumer(const Plane *plane, uint32_t handle) noexcept nogi
     if slot >= plane.consumer_slots or plane.consumers[slot] == NULL or plane.consumers[slot].handle != handle:
         return NULL
     return plane.consumers[slot]
+
+
+cdef PipeEnd *plane_pipe_end(const Plane *plane, uint32_t handle) noexcept nogil:
+    cdef uint32_t slot = handle & SLOT_MASK
+    if slot >= plane.pipe_slots or plane.pipe_ends[slot] == NULL or plane.pipe_ends[slot].handle != handle:
+        return NULL
+    return plane.pipe_ends[slot]
 
 
 cdef bint place(Plane *plane, void ***table, uint32_t *slots, void *row, uint32_t *handle) noexcept nogil:
@@ -270,6 +282,7 @@ cdef void plane_remove_producer(Plane *plane, Producer *producer) noexcept nogil
     take_out(<void **>transport.producers, &transport.producer_count, producer)
     plane.producers[producer.handle & SLOT_MASK] = NULL
     free(producer.consumers)
+    free(producer.taps)
     free(producer)
 
 
@@ -297,6 +310,47 @@ cdef void plane_remove_transport(Plane *plane, Transport *transport) noexcept no
     free(transport.producers)
     free(transport.consumers)
     free(transport)
+
+
+cdef bint plane_add_pipe_end(Plane *plane, PipeEnd *end) noexcept nogil:
+    timer_init(&end.timer, TIMER_PIPE, end)
+    return place(plane, <void ***>&plane.pipe_ends, &plane.pipe_slots, end, &end.handle)
+
+
+cdef void plane_remove_pipe_end(Plane *plane, PipeEnd *end) noexcept nogil:
+    cdef uint32_t slot
+    for slot in range(plane.transport_slots):
+        if plane.transports[slot] != NULL and plane.transports[slot].pipe == end:
+            plane_remove_transport(plane, plane.transports[slot])
+    for slot in range(plane.producer_slots):
+        if plane.producers[slot] != NULL:
+            plane_remove_taps(plane.producers[slot], end)
+    timer_cancel(plane.timers, &end.timer)
+    plane.pipe_ends[end.handle & SLOT_MASK] = NULL
+    pipe_close_end(end)
+
+
+cdef bint plane_add_tap(Producer *producer, PipeEnd *end, uint32_t far) noexcept nogil:
+    # there are as many as workers, and they seldom change
+    cdef size_t size = <size_t>(producer.tap_count + 1) * sizeof(PipeTap)
+    cdef PipeTap *taps = <PipeTap *>realloc(producer.taps, size)
+    if taps == NULL:
+        return False
+    producer.taps = taps
+    taps[producer.tap_count].end = end
+    taps[producer.tap_count].far = far
+    producer.tap_count += 1
+    return True
+
+
+cdef void plane_remove_taps(Producer *producer, const PipeEnd *end) noexcept nogil:
+    cdef int i
+    cdef int kept = 0
+    for i in range(producer.tap_count):
+        if producer.taps[i].end != end:
+            producer.taps[kept] = producer.taps[i]
+            kept += 1
+    producer.tap_count = kept
 
 
 cdef void plane_forget_address(Plane *plane, Transport *transport, const Address *remote) noexcept nogil:

@@ -54,6 +54,8 @@ cdef void recv_stream_release(RecvStream *stream) noexcept nogil
 # Place a packet. *unwrapped is its number. RecvOutcome, or DROP_RTP_TOO_OLD. Duplicates are the cache's to find.
 cdef int recv_stream_handle_packet(RecvStream *stream, uint16_t seq, uint32_t timestamp, int payload_size,
                                    bint recovered, int64_t now_us, int64_t *unwrapped) noexcept nogil
+# The next packet may be far from those before: who passes it on has seen the source go there
+cdef void recv_stream_expect_jump(RecvStream *stream, uint16_t seq) noexcept nogil
 cdef void recv_stream_handle_sender_report(RecvStream *stream, const SenderInfo *info, int64_t now_us) noexcept nogil
 cdef void recv_stream_report(RecvStream *stream, ReportBlock *block, int64_t now_us) noexcept nogil
 # Whether this number is missing and still asked for

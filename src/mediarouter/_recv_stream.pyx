@@ -95,6 +95,10 @@ cdef int place(RecvStream *stream, uint16_t seq, bint recovered, int64_t now_us,
     return RECV_LATE
 
 
+cdef void recv_stream_expect_jump(RecvStream *stream, uint16_t seq) noexcept nogil:
+    stream.jump_seq = <uint16_t>(seq - 1)
+
+
 cdef int64_t begin_anew(RecvStream *stream, uint16_t seq, int64_t now_us) noexcept nogil:
     # Numbers go on upwards, so that nothing of before is met again, and the counts go on as if nothing lay between. The
     # packet before this one was refused, since nobody could know; it is likely the first of a key frame: ask for it.

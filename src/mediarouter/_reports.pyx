@@ -7,12 +7,15 @@ from mediarouter._forward cimport consumer_retarget
 from mediarouter._gather cimport gather_flush
 from mediarouter._ice cimport ice_has_consent
 from mediarouter._key_frames cimport key_frame_ask, key_frame_timer
+from mediarouter._pipe cimport PipeEnd, pipe_flush
+from mediarouter._pipe_out cimport pipe_ask_again
 from mediarouter._plane cimport (
     TIMER_CONSENT,
     TIMER_GATHER,
     TIMER_KEY_FRAME,
     TIMER_LIVENESS,
     TIMER_NACK,
+    TIMER_PIPE,
     TIMER_REPORTS,
     TIMER_TWCC,
     Consumer,
@@ -65,6 +68,8 @@ cdef void reports_run_timers(Plane *plane, int64_t now_us) noexcept nogil:
             send_twcc(plane, <Transport *>timer.owner, now_us)
         elif timer.kind == TIMER_REPORTS:
             send_reports(plane, <Transport *>timer.owner, now_us)
+        elif timer.kind == TIMER_PIPE:
+            pipe_flush(<PipeEnd *>timer.owner)
         elif timer.kind == TIMER_KEY_FRAME:
             key_frame_timer(plane, <Encoding *>timer.owner, now_us)
         elif timer.kind == TIMER_CONSENT:
@@ -150,7 +155,9 @@ cdef void send_nacks(Plane *plane, Encoding *encoding, int64_t now_us) noexcept 
     cdef int count = recv_stream_poll_nacks(&encoding.stream, now_us, seqs, NACKS_MAX, &give_up)
     if give_up:
         key_frame_ask(plane, encoding, now_us)
-    if count > 0 and egress_ready(transport):
+    if count > 0 and transport.pipe != NULL:
+        pipe_ask_again(plane, encoding, seqs, count)
+    elif count > 0 and egress_ready(transport):
         out = egress_reserve(plane, RTCP_SIZE)
         if out != NULL:
             egress_rtcp(plane, transport, out, rtcp_write_nack(out, RTCP_SIZE, transport.feedback_ssrc,

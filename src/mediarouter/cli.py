@@ -17,7 +17,7 @@ try:
     from mediarouter import inspect_output
     from mediarouter.bench import commands
     from mediarouter.inspect import Description, inspect_capture
-    from mediarouter.net.worker import Worker
+    from mediarouter.net.pool import MAX_WORKERS, WorkerPool
     from mediarouter.web.app import create_app
 except ImportError as error:
     sys.exit(f"mediarouter's commands need the extra 'web' ({error}): pip install 'mediarouter[web]'")
@@ -52,13 +52,16 @@ def serve(
     listen: list[str] = typer.Option(
         ["127.0.0.1:0"], help="Media address and port, UDP and TCP; may be given several times. Port 0: any."
     ),
+    workers: int = typer.Option(
+        1, min=1, max=MAX_WORKERS, help="Engine threads; each takes ports of its own, in a row from the given ones."
+    ),
     announce: list[str] = typer.Option([], help="Address that clients shall use for media, behind NAT."),
     token: str | None = typer.Option(None, envvar="MEDIAROUTER_TOKEN", help="Bearer token that clients must show."),
     ice_server: list[str] = typer.Option([], help="STUN or TURN URL that clients are told."),
 ) -> None:
     """Serve meetings: the page at /, WHIP at /whip/ROOM, WHEP at /whep/ROOM."""
     try:
-        uvloop.run(_serve(host, port, listen, announce, token, ice_server))
+        uvloop.run(_serve(host, port, listen, workers, announce, token, ice_server))
     except (OSError, ValueError) as error:
         errors.print(f"cannot start: {error}", style="red")
         raise typer.Exit(1) from None
@@ -77,19 +80,25 @@ def _listen_for_web(host: str, port: int) -> socket.socket:
 
 
 async def _serve(
-    host: str, port: int, listen: list[str], announce: list[str], token: str | None, ice_servers: list[str]
+    host: str,
+    port: int,
+    listen: list[str],
+    workers: int,
+    announce: list[str],
+    token: str | None,
+    ice_servers: list[str],
 ) -> None:
     with _listen_for_web(host, port) as listener:
         try:
-            worker = await Worker.create(listen=listen, announce=announce)
+            pool = await WorkerPool.create(listen=listen, workers=workers, announce=announce)
         except OSError as error:
             raise OSError(f"media cannot be received on {', '.join(listen)}: {error.strerror or error}") from None
-        async with worker:
-            web = create_app(worker, token=token, ice_servers=ice_servers)
+        async with pool:
+            web = create_app(pool, token=token, ice_servers=ice_servers)
             config = uvicorn.Config(web, log_level="warning", ws_max_size=MAX_WEBSOCKET_MESSAGE)
             shown = f"[{host}]" if ":" in host else host
             console.print(f"meeting page: http://{shown}:{listener.getsockname()[1]}/")
-            places = ", ".join(f"{address} port {number}" for address, number in worker.listening)
+            places = ", ".join(f"{address} port {number}" for address, number in pool.listening)
             console.print(f"media: {places} (UDP and TCP)")
             await uvicorn.Server(config).serve(sockets=[listener])
 

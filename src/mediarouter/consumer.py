@@ -146,7 +146,7 @@ class Consumer(Emitter):
             return
         self.closed = True
         self._engine.remove_consumer(self._handle)
-        self._producer._consumers.pop(self._handle, None)
+        self._producer._forget_consumer(self._handle)
         self.emit("close")
 
     def _producer_closed(self) -> None:

@@ -10,16 +10,18 @@ from mediarouter.parameters import RtpParameters
 
 
 class Producer(Emitter):
-    """A microphone, a camera, a screen. Made by `WebRtcTransport.produce`.
+    """A microphone, a camera, a screen. Made by `WebRtcTransport.produce`, or a copy in another router, made by
+    `Router.pipe_to_router`.
 
     Events:
+        unwatched(): its last consumer is gone.
         key_frame_request(encoding): the publisher is asked for a key frame of that encoding.
         encoding_seen(encoding, ssrc): the first packet of an encoding came.
         pause(), resume(): by the calls of that name.
         close(): nothing is taken any more, its consumers are closed.
     """
 
-    events = frozenset({"key_frame_request", "encoding_seen", "pause", "resume", "close"})
+    events = frozenset({"unwatched", "key_frame_request", "encoding_seen", "pause", "resume", "close"})
 
     def __init__(
         self, *, engine: Engine, handle: int, id: str, kind: str, rtp_parameters: RtpParameters, paused: bool
@@ -48,20 +50,12 @@ class Producer(Emitter):
     async def pause(self) -> None:
         """Pass nothing on until `resume()`; consumers hear of it."""
         self._must_be_open()
-        if self._paused:
-            return
-        self._engine.pause_producer(self._handle, True)
-        self._paused = True
-        self._tell("pause")
+        self._set_paused(True)
 
     async def resume(self) -> None:
         """Pass packets on again; video goes on with a key frame."""
         self._must_be_open()
-        if not self._paused:
-            return
-        self._engine.pause_producer(self._handle, False)
-        self._paused = False
-        self._tell("resume")
+        self._set_paused(False)
 
     def stats(self) -> list[dict[str, Any]]:
         """Figures of now, one dict for each encoding: rid, ssrc, packets, recovered, nacks_sent, bitrate_bps, ...
@@ -82,7 +76,16 @@ class Producer(Emitter):
         self._engine.remove_producer(self._handle)
         self.emit("close")
 
-    def _tell(self, what: str) -> None:
+    def _forget_consumer(self, handle: int) -> None:
+        if self._consumers.pop(handle, None) and not self._consumers and not self.closed:
+            self.emit("unwatched")
+
+    def _set_paused(self, paused: bool) -> None:
+        if paused == self._paused:
+            return
+        self._engine.pause_producer(self._handle, paused)
+        self._paused = paused
+        what = "pause" if paused else "resume"
         self.emit(what)
         for consumer in self.consumers:
             consumer.emit(f"producer_{what}")

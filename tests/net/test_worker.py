@@ -44,6 +44,16 @@ def test_an_address_in_use_says_so_and_leaks_nothing():
     run(scenario)
 
 
+def test_a_closed_workers_port_can_be_taken():
+    async def main():
+        async with await Worker.create() as worker:
+            pass
+        async with await Worker.create(listen=f"127.0.0.1:{worker.port}") as other:
+            assert other.port == worker.port
+
+    asyncio.run(main())
+
+
 def test_announced_addresses_are_told_to_clients():
     async def main():
         async with await Worker.create(

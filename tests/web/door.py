@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import httpx
 
-from mediarouter import DtlsFingerprint, DtlsParameters, IceParameters, Worker, rtp
+from mediarouter import DtlsFingerprint, DtlsParameters, IceParameters, Worker, WorkerPool, rtp
 from mediarouter.parameters import MID, IceCandidate
 from mediarouter.sdp import SessionDescription
 from mediarouter.web import create_app
@@ -190,10 +190,11 @@ class Meeting:
 
 
 class Door:
-    """An application and its worker."""
+    """An application and its worker, or its pool of them."""
 
-    def __init__(self, worker: Worker, options: dict[str, Any]) -> None:
+    def __init__(self, worker: Worker | WorkerPool, options: dict[str, Any]) -> None:
         self.worker = worker
+        self.workers = worker.workers if isinstance(worker, WorkerPool) else (worker,)
         self.app = create_app(worker, **options)
         self.rooms = self.app.state.rooms
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://sfu.test")
@@ -201,12 +202,12 @@ class Door:
 
     @property
     def transports(self) -> int:
-        """How many there are in all the worker's routers."""
-        return sum(len(router.transports) for router in self.worker.routers.values())
+        """How many there are in all the workers' routers."""
+        return sum(len(router.transports) for worker in self.workers for router in worker.routers.values())
 
     def nothing_is_left(self) -> bool:
         """No room, no router, no transport, nobody to bring events to."""
-        return not self.rooms.rooms and not self.worker.routers and not self.worker._receivers
+        return not self.rooms.rooms and not any(worker.routers or worker._receivers for worker in self.workers)
 
     def connection(self, response: httpx.Response) -> Any:
         """What a 201 has made."""

@@ -99,6 +99,9 @@ def test_metrics_are_prometheus_with_named_drops(run):
         reasons = [name.removeprefix("dropped_") for name in counters if name.startswith("dropped_")]
         assert len(reasons) > 10 and all(f"mediarouter_dropped_total[{reason}]" in found for reason in reasons)
         assert sum(found[f"mediarouter_dropped_total[{reason}]"] for reason in reasons) >= 1
+        if len(door.workers) > 1:
+            assert all(0 <= found[f"mediarouter_worker_busy[{worker.port}]"] <= 1 for worker in door.workers)
+            assert counters["rtp_packets_piped"] >= 2, "the viewer is on the other worker"
 
     run(scenario)
 

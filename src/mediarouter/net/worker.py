@@ -5,6 +5,7 @@ import logging
 import os
 import secrets
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -17,7 +18,9 @@ from mediarouter.net.addresses import candidates_of, parse_listen
 from mediarouter.net.sockets import SocketPair, open_pair
 from mediarouter.parameters import DEFAULT_CODECS, IceCandidate, RtpCodecCapability
 from mediarouter.router import Router
+from mediarouter.transports.base import Environment
 from mediarouter.transports.dtls import DtlsCertificate
+from mediarouter.transports.pipe import part
 
 logger = logging.getLogger("mediarouter")
 
@@ -42,6 +45,7 @@ class Worker(Emitter):
         self.engine = Engine()
         self.certificate = DtlsCertificate.generate()
         self.routers: dict[str, Router] = {}
+        self.pipes: dict[Environment, tuple[int, int]] = {}
         self.closed = False
         self.app_data: dict[str, Any] = {}
         self._loop = loop
@@ -52,9 +56,9 @@ class Worker(Emitter):
         self._recv_buffer_size = min(p.recv_buffer_size for p in pairs)
         for pair in pairs:
             self.engine.add_socket(pair.udp.detach(), pair.tcp.detach() if pair.tcp else -1, pair.recv_buffer_size)
-        self._thread = threading.Thread(
-            target=self.engine.run, args=(realtime,), name="mediarouter-engine", daemon=True
-        )
+        self._cpu_clock: int | None = None
+        self._cpu_ns = 0
+        self._thread = threading.Thread(target=self._run, args=(realtime,), name="mediarouter-engine", daemon=True)
 
     @classmethod
     async def create(
@@ -101,6 +105,10 @@ class Worker(Emitter):
         self._thread.start()
         self._loop.add_reader(self.engine.event_fd, self._read_events)
 
+    def _run(self, realtime: bool) -> None:
+        self._cpu_clock = time.pthread_getcpuclockid(threading.get_ident())
+        self.engine.run(realtime)
+
     @property
     def listening(self) -> tuple[tuple[str, int], ...]:
         """(address, port) of each UDP socket; TCP listens on the same."""
@@ -140,6 +148,13 @@ class Worker(Emitter):
         """Totals since the start, by name; what was refused is `dropped_<reason>`."""
         return dict(self.engine.counters())
 
+    def cpu_ns(self) -> int:
+        """Processor time that the engine thread has used, in nanoseconds, the kernel's on its behalf included; what it
+        was at the last call once the worker is closed."""
+        if self._cpu_clock is not None and not self.closed:
+            self._cpu_ns = time.clock_gettime_ns(self._cpu_clock)
+        return self._cpu_ns
+
     def latency_us(self, quantile: float) -> int:
         """How long a batch took inside, from the kernel's arrival stamp to the return of the last send call: an upper
         bound by powers of two for this share of the batches.
@@ -163,10 +178,12 @@ class Worker(Emitter):
         self.closed = True
         for router in tuple(self.routers.values()):
             router.close()
+        part(self)
         if not self._loop.is_closed():
             self._loop.remove_reader(self.engine.event_fd)
         self.engine.stop()
         self._thread.join()
+        self.engine.close_sockets()
         self.emit("close")
 
     async def __aenter__(self) -> "Worker":

@@ -20,6 +20,7 @@ class Environment(Protocol):
 
     engine: Engine
     certificate: DtlsCertificate
+    pipes: "dict[Environment, tuple[int, int]]"  # the ends here and there of the pipe to another worker
 
     @property
     def ice_candidates(self) -> tuple[IceCandidate, ...]:

@@ -203,7 +203,7 @@ class WebRtcTransport(Emitter):
         """Send a producer's stream to the client.
 
         Args:
-            producer_id: of a producer of the same router.
+            producer_id: of a producer of the same router, or of any member of the same spanning router.
             rtp_capabilities: of the client, with its payload types and header-extension ids.
             mid: of the media section that receives; the next number by default.
             preferred_layers: as for `Consumer.set_preferred_layers`.
@@ -214,9 +214,8 @@ class WebRtcTransport(Emitter):
             InvalidStateError: closed, or there is no such producer.
         """
         self._must_be_open()
-        producer = self._router.producers.get(producer_id)
-        if producer is None:
-            raise InvalidStateError(f"no producer {producer_id} in this router")
+        home = self._router._home_of(producer_id)
+        producer = home.producers[producer_id]
         if mid is None:
             mid = str(self._next_mid)
             self._next_mid += 1
@@ -226,8 +225,10 @@ class WebRtcTransport(Emitter):
             mid=mid,
             ssrc=random_ssrc(self._environment),
             rtx_ssrc=random_ssrc(self._environment),
-            cname=self._router._cname_of(producer),
+            cname=home._cname_of(producer),
         )
+        if home is not self._router:
+            producer = await home.pipe_to_router(producer_id, router=self._router)
         spatial, temporal = preferred_layers
         handle = self._add_consumer(producer, parameters, paused, (spatial, temporal), allow_mixed)
         consumer = Consumer(

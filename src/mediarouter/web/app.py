@@ -17,8 +17,8 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket
 
-from mediarouter.net.worker import Worker
-from mediarouter.web.rooms import Rooms
+from mediarouter.net.pool import WorkerPool
+from mediarouter.web.rooms import Host, Rooms
 from mediarouter.web.signalling import serve_meeting
 from mediarouter.web.whip import Doors, Refusal
 
@@ -39,17 +39,17 @@ _GAUGES = ("tcp_connections", "slab_bytes")
 
 
 class _Counters(Collector):
-    """The worker's totals, in Prometheus' words."""
+    """The worker's totals, or those of a pool's workers together, in Prometheus' words."""
 
-    def __init__(self, worker: Worker, rooms: Rooms) -> None:
-        self._worker = worker
+    def __init__(self, host: Host, rooms: Rooms) -> None:
+        self._host = host
         self._rooms = rooms
 
     def collect(self) -> "list[CounterMetricFamily | GaugeMetricFamily]":
         """Read them now."""
         families: list[CounterMetricFamily | GaugeMetricFamily] = []
         dropped = CounterMetricFamily("mediarouter_dropped", "Packets refused, by reason", labels=["reason"])
-        for name, value in self._worker.counters().items():
+        for name, value in self._host.counters().items():
             if name.startswith("dropped_"):
                 dropped.add_metric([name.removeprefix("dropped_")], value)
             elif name in _GAUGES:
@@ -57,6 +57,11 @@ class _Counters(Collector):
             else:
                 families.append(CounterMetricFamily(f"mediarouter_{name}", name.replace("_", " "), value))
         families.append(dropped)
+        if isinstance(self._host, WorkerPool):
+            busy = GaugeMetricFamily("mediarouter_worker_busy", "Share of a core in the last second", labels=["port"])
+            for load in self._host.stats():
+                busy.add_metric([str(load.port)], load.busy)
+            families.append(busy)
         rooms = tuple(self._rooms.rooms.values())
         families.append(GaugeMetricFamily("mediarouter_rooms", "Rooms", len(rooms)))
         connections = sum(len(room.connections) for room in rooms)
@@ -75,7 +80,7 @@ class _Static(StaticFiles):
 
 
 def create_app(
-    worker: Worker,
+    worker: Host,
     *,
     token: str | None = None,
     ice_servers: Sequence[str] = (),
@@ -84,7 +89,7 @@ def create_app(
     """The application.
 
     Args:
-        worker: what routes the media; whoever made it closes it.
+        worker: what routes the media, a `Worker` or a `WorkerPool`; whoever made it closes it.
         token: bearer token for WHIP and WHEP, and `?token=` of the meeting's WebSocket; None: open to all.
         ice_servers: STUN and TURN URLs that clients are told.
         meeting_page: serve the page at `/` and its WebSocket.

@@ -1,6 +1,7 @@
 """Rooms of the demo service: who is in one, what they publish, who watches. The library knows none of this.
 
-A room owns a router and closes when nobody is left in it.
+A room owns a router and closes when nobody is left in it. With a pool of workers it begins on the least loaded one, and
+spans more of them when it outgrows that.
 """
 
 import asyncio
@@ -12,10 +13,12 @@ from typing import Any, Literal
 
 from mediarouter.consumer import Consumer
 from mediarouter.errors import MediaRouterError, UnsupportedError
+from mediarouter.net.pool import WorkerPool
 from mediarouter.net.worker import Worker
 from mediarouter.parameters import IceParameters, RtpCapabilities, RtpParameters
 from mediarouter.producer import Producer
 from mediarouter.router import Router
+from mediarouter.spanning import SpanningRouter
 from mediarouter.transports.webrtc import WebRtcTransport
 from mediarouter.web.negotiation import Offer, OfferSection, read_offer, write_answer
 
@@ -26,6 +29,7 @@ CONNECT_TIMEOUT_US = 30_000_000  # as long as consent (RFC 7675 section 5.1)
 _NAME = re.compile(r"[\w.~-]{1,64}\Z")
 
 Layers = tuple[int | None, int | None]
+Host = Worker | WorkerPool
 
 
 class FullError(MediaRouterError):
@@ -60,7 +64,7 @@ class Connection:
         self.closed = False
         self._sections: dict[str, OfferSection] = {}  # as answered, where the room chooses what they are sent
         self._peer: Offer | None = None
-        self._deadline = room.worker.call_later(CONNECT_TIMEOUT_US, self.close)
+        self._deadline = room.host.call_later(CONNECT_TIMEOUT_US, self.close)
         transport.on("close", self.close)
         transport.on("dtls_state_change", self._dtls_changed)
         transport.on("ice_state_change", self._ice_changed)
@@ -252,9 +256,11 @@ def _as_answered(section: OfferSection, sent: RtpParameters) -> OfferSection:
 class Room:
     """A router and the connections to it."""
 
-    def __init__(self, name: str, worker: Worker, router: Router, on_empty: Callable[["Room"], None]) -> None:
+    def __init__(
+        self, name: str, host: Host, router: Router | SpanningRouter, on_empty: Callable[["Room"], None]
+    ) -> None:
         self.name = name
-        self.worker = worker
+        self.host = host
         self.router = router
         self.connections: dict[str, Connection] = {}
         self.members: dict[str, Any] = {}  # of the meeting page, by id
@@ -321,10 +327,10 @@ class Room:
 
 
 class Rooms:
-    """All rooms of one worker."""
+    """All rooms of one worker or pool."""
 
-    def __init__(self, worker: Worker) -> None:
-        self.worker = worker
+    def __init__(self, host: Host) -> None:
+        self.host = host
         self.rooms: dict[str, Room] = {}
 
     async def enter(self, name: str) -> Room:
@@ -332,17 +338,22 @@ class Rooms:
 
         Raises:
             FullError: there are too many.
-            InvalidStateError: the worker is closed.
+            InvalidStateError: the worker or pool is closed.
         """
         room = self.rooms.get(name)
         if room is None:
             if len(self.rooms) >= MAX_ROOMS:
                 raise FullError("too many rooms")
-            router = await self.worker.create_router()
-            room = self.rooms.setdefault(name, Room(name, self.worker, router, self._closed))
+            router = await self._create_router()
+            room = self.rooms.setdefault(name, Room(name, self.host, router, self._closed))
             if room.router is not router:
                 router.close()
         return room
+
+    async def _create_router(self) -> Router | SpanningRouter:
+        if isinstance(self.host, WorkerPool):
+            return await self.host.create_spanning_router()
+        return await self.host.create_router()
 
     def connection(self, connection_id: str) -> Connection | None:
         """The connection of that id, in whatever room."""

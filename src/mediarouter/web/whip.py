@@ -32,7 +32,7 @@ class Doors:
     """The HTTP endpoints.
 
     Args:
-        rooms: of the worker.
+        rooms: of the worker or pool.
         token: bearer token that every request must show; None: none.
         ice_servers: URLs of STUN and TURN servers for clients, told by Link headers (RFC 9725 section 4.6).
     """
