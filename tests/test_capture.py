@@ -312,6 +312,22 @@ def test_many_datagrams():
     assert (numpy.diff(found.offsets.astype(int)) == 74).all() and (found.sizes == 16).all()
 
 
+@pytest.mark.parametrize("count", [65_535, 65_536, 65_537, 300_000])
+@pytest.mark.parametrize(
+    "sizes", [(20, 20), (12, 900), (900, 12)], ids=["even", "larger in the end", "smaller in the end"]
+)
+def test_rows_grow_with_the_file(count, sizes):
+    """However wrong the first frames lead: no row is lost, none comes twice."""
+    first, last = (files.pcap([files.ethernet(files.ipv4(files.udp(bytes(size))))])[24:] for size in sizes)
+    early = min(count, 66_000)
+    found = capture.parse(files.pcap([]) + first * early + last * (count - early))
+    assert len(found) == found.counts.datagrams == count
+    assert found.sizes.tolist() == [sizes[0]] * early + [sizes[1]] * (count - early)
+    steps = numpy.diff(found.offsets.astype(numpy.int64))
+    assert set(steps[: early - 1]) == {len(first)} and set(steps[early:]) <= {len(last)}
+    assert not found.packets["destination"][:, 4:].any() and set(found.time_us.tolist()) == {TIME_US}
+
+
 @pytest.mark.parametrize("form", [bytes, bytearray, memoryview, io.BytesIO])
 def test_any_memory_will_do(form):
     data = form(files.pcap([files.ethernet()]))

@@ -17,9 +17,11 @@ import numpy
 cdef extern from *:
     uint16_t swap_u16 "__builtin_bswap16"(uint16_t) noexcept nogil
     uint32_t swap_u32 "__builtin_bswap32"(uint32_t) noexcept nogil
+    void prefetch "__builtin_prefetch"(const void *) noexcept nogil
 
 cdef enum:
-    ROWS_AT_A_TIME = 65536
+    ROWS_AT_FIRST = 65536
+    AHEAD = 6                      # records that memory is fetched ahead, as if all were of one size
     MAX_INTERFACES = 1024          # of one pcapng section
     MAX_HEADERS = 8                # VLAN tags of a frame, extension headers of an IPv6 packet
     PCAP_HEADER_SIZE = 24
@@ -139,6 +141,7 @@ cdef bint next_record(Scanner *scanner, Frame *frame) noexcept nogil:
     frame.data = record + RECORD_HEADER_SIZE
     frame.link_type = scanner.interfaces[0].link_type
     scanner.at += RECORD_HEADER_SIZE + frame.size
+    prefetch(record + AHEAD * (RECORD_HEADER_SIZE + <int64_t>frame.size))
     return True
 
 
@@ -169,6 +172,7 @@ cdef bint next_block(Scanner *scanner, Frame *frame) noexcept nogil:
         if kind == 1 and not add_interface(scanner, block, size):
             return False
         scanner.at += size
+        prefetch(block + AHEAD * <int64_t>size)
         if kind == 2 or kind == 3 or kind == 6:
             if packet_of(scanner, block, size, kind, frame):
                 return True
@@ -417,12 +421,12 @@ cdef Found udp(const Frame *frame, int64_t at, int64_t room, Row *row) noexcept 
     return FOUND_UDP
 
 
-cdef int scan(Scanner *scanner, Row *rows, int capacity) noexcept nogil:
+cdef int64_t scan(Scanner *scanner, Row *rows, int64_t capacity) noexcept nogil:
     # fills in rows; fewer than `capacity` at the end of the file, or in trouble
     cdef Frame frame
     cdef Row *row
     cdef Found found
-    cdef int count = 0
+    cdef int64_t count = 0
     while count < capacity:
         if not (next_block(scanner, &frame) if scanner.next_generation else next_record(scanner, &frame)):
             break
@@ -458,30 +462,43 @@ def datagrams(buffer, /):
     """
     cdef Py_buffer memory
     cdef Scanner scanner
-    cdef int filled = ROWS_AT_A_TIME
-    cdef list parts = []
+    cdef int64_t filled = 0
     cdef int i
+    rows = numpy.zeros(ROWS_AT_FIRST, DATAGRAM_DTYPE)
     PyObject_GetBuffer(buffer, &memory, PyBUF_SIMPLE)
     try:
         scanner_begin(&scanner, <const uint8_t *>memory.buf, memory.len)
-        while filled == ROWS_AT_A_TIME and not scanner.trouble:
-            rows = numpy.zeros(ROWS_AT_A_TIME, DATAGRAM_DTYPE)
-            filled = fill(&scanner, rows)
-            parts.append(rows[:filled])
+        while not scanner.trouble:
+            filled += fill(&scanner, rows, filled)
+            if filled < len(rows):
+                break
+            rows = larger(rows, &scanner)
     finally:
         PyBuffer_Release(&memory)
     if scanner.trouble:
         raise ValueError(reason_of(&scanner))
     counts = {name: scanner.counts[i] for i, name in enumerate(COUNTS)}
-    return numpy.concatenate(parts), counts, bool(scanner.cut_off)
+    found = rows[:filled]
+    return found if 2 * filled > len(rows) else found.copy(), counts, bool(scanner.cut_off)
 
 
-cdef int fill(Scanner *scanner, object rows) except -1:
+cdef int64_t fill(Scanner *scanner, object rows, int64_t start) except -1:
     cdef uint8_t[::1] room = rows.view(numpy.uint8)
-    cdef int filled
+    cdef int64_t capacity = len(rows)
+    cdef int64_t filled
     with nogil:
-        filled = scan(scanner, <Row *>&room[0], ROWS_AT_A_TIME)
+        filled = scan(scanner, <Row *>&room[0] + start, capacity - start)
     return filled
+
+
+cdef object larger(object rows, const Scanner *scanner):
+    # The same rows, and room for as many as the rest of the file lets expect, 2 to 8 times as many. It is the kernel's
+    # zeros: what stays empty takes no memory.
+    cdef int64_t have = len(rows)
+    cdef double expected = 1.05 * have * <double>scanner.size / <double>scanner.at
+    made = numpy.zeros(<int64_t>min(max(expected, 2.0 * have), 8.0 * have), DATAGRAM_DTYPE)
+    made.view(numpy.uint8)[:have * <int64_t>sizeof(Row)] = rows.view(numpy.uint8)
+    return made
 
 
 cdef str reason_of(const Scanner *scanner):
