@@ -20,7 +20,7 @@ cdef extern from *:
 
 cdef enum:
     ROWS_AT_A_TIME = 65536
-    MAX_INTERFACES = 1024          # of one pcapng section
+    SMALLEST_RECORD = 44           # a simple packet block around IPv4, UDP and nothing
     MAX_HEADERS = 8                # VLAN tags of a frame, extension headers of an IPv6 packet
     PCAP_HEADER_SIZE = 24
     RECORD_HEADER_SIZE = 16
@@ -35,21 +35,6 @@ cdef enum Found:                   # what a frame was; the order of COUNTS
     FOUND_TRUNCATED = 4
     FOUND_MALFORMED = 5
     FOUND_UNKNOWN_LINK = 6
-    FOUND_KINDS = 7
-
-cdef enum Trouble:
-    TROUBLE_NONE = 0
-    TROUBLE_MAGIC = 1
-    TROUBLE_BLOCK = 2
-    TROUBLE_RESOLUTION = 3
-    TROUBLE_INTERFACES = 4
-
-cdef struct Interface:
-    int link_type
-    int exponent                   # ticks are 10**-exponent s, or 2**-exponent s when `binary`
-    bint binary
-    uint32_t snap_length           # 0: no limit
-    int64_t offset_s
 
 cdef struct Frame:
     const uint8_t *data
@@ -57,30 +42,6 @@ cdef struct Frame:
     uint32_t wire_size
     int64_t time_us
     int link_type
-
-cdef struct Row:
-    int64_t time_us
-    uint64_t offset
-    uint32_t size
-    uint16_t source_port
-    uint16_t destination_port
-    uint8_t source[16]
-    uint8_t destination[16]
-    uint8_t ip_version
-    uint8_t unused[7]
-
-cdef struct Scanner:
-    const uint8_t *data
-    int64_t size
-    int64_t at
-    bint next_generation           # pcapng
-    bint little_endian
-    bint nanoseconds               # pcap
-    bint cut_off
-    int interface_count
-    Trouble trouble
-    int64_t counts[FOUND_KINDS]
-    Interface interfaces[MAX_INTERFACES]
 
 
 # ---- files
@@ -418,7 +379,6 @@ cdef Found udp(const Frame *frame, int64_t at, int64_t room, Row *row) noexcept 
 
 
 cdef int scan(Scanner *scanner, Row *rows, int capacity) noexcept nogil:
-    # fills in rows; fewer than `capacity` at the end of the file, or in trouble
     cdef Frame frame
     cdef Row *row
     cdef Found found
@@ -458,14 +418,15 @@ def datagrams(buffer, /):
     """
     cdef Py_buffer memory
     cdef Scanner scanner
-    cdef int filled = ROWS_AT_A_TIME
+    cdef int capacity, filled
     cdef list parts = []
     cdef int i
     PyObject_GetBuffer(buffer, &memory, PyBUF_SIMPLE)
     try:
         scanner_begin(&scanner, <const uint8_t *>memory.buf, memory.len)
-        while filled == ROWS_AT_A_TIME and not scanner.trouble:
-            rows = numpy.zeros(ROWS_AT_A_TIME, DATAGRAM_DTYPE)
+        capacity = filled = <int>min(<int64_t>ROWS_AT_A_TIME, memory.len // SMALLEST_RECORD + 1)
+        while filled == capacity and not scanner.trouble:
+            rows = numpy.zeros(capacity, DATAGRAM_DTYPE)
             filled = fill(&scanner, rows)
             parts.append(rows[:filled])
     finally:
@@ -480,7 +441,7 @@ cdef int fill(Scanner *scanner, object rows) except -1:
     cdef uint8_t[::1] room = rows.view(numpy.uint8)
     cdef int filled
     with nogil:
-        filled = scan(scanner, <Row *>&room[0], ROWS_AT_A_TIME)
+        filled = scan(scanner, <Row *>&room[0], room.shape[0] // <Py_ssize_t>sizeof(Row))
     return filled
 
 
