@@ -5,6 +5,8 @@ ASAN := $(shell gcc -print-file-name=libasan.so 2>/dev/null)
 SANITIZED := env LD_PRELOAD=$(ASAN) PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 \
 	UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 PYTHONPATH=build/asan $(BIN)/python
 FUZZ_SECONDS ?= 60
+# How long each target runs: so many executions, however long they take, or else so many seconds
+FUZZ_LIMIT = $(if $(FUZZ_EXECUTIONS),--executions $(FUZZ_EXECUTIONS),--seconds $(FUZZ_SECONDS))
 
 .PHONY: all build test unit e2e bench instructions debug asan fuzz lint annotate docs clean
 
@@ -18,6 +20,7 @@ all: build
 
 build: .venv/installed
 	$(BIN)/python setup.py -q build_ext --inplace
+	MEDIAROUTER_FUZZ=1 $(BIN)/python setup.py -q build_ext --build-lib build/loops --build-temp build/loops-objects
 
 test: build
 	$(BIN)/python -m pytest
@@ -39,8 +42,10 @@ debug: .venv/installed
 	MEDIAROUTER_DEBUG=1 $(BIN)/python setup.py -q build_ext --inplace --force
 
 # AddressSanitizer and UndefinedBehaviorSanitizer, in a tree of their own
-build/asan/built: $(wildcard src/mediarouter/*.p* src/mediarouter/*/*.p*) setup.py | .venv/installed
+build/asan/built: $(wildcard src/mediarouter/*.p* src/mediarouter/*/*.p* fuzz/_*.p*) setup.py | .venv/installed
 	MEDIAROUTER_SANITIZE=1 $(BIN)/python setup.py -q build --build-lib build/asan --build-temp build/asan-objects
+	MEDIAROUTER_SANITIZE=1 MEDIAROUTER_FUZZ=1 $(BIN)/python setup.py -q build_ext --build-lib build/asan \
+		--build-temp build/asan-objects
 	touch $@
 
 # The tests of everything that parses what strangers send, under the sanitizers
@@ -49,14 +54,14 @@ asan: build build/asan/built
 		--ignore=tests/test_house.py --ignore=tests/test_typing.py --ignore=tests/test_inspect_output.py \
 		--deselect tests/test_srtp.py::test_ssrcs_come_and_go_without_a_leak -p no:cacheprovider
 
-# Every fuzz target under the sanitizers, two at a time; FUZZ_SECONDS=3600 for a night
+# Every fuzz target under the sanitizers, two at a time; FUZZ_EXECUTIONS=10000000 for a night. FUZZ_SEED=n repeats one
 fuzz: build build/asan/built
 	ls fuzz/*.py | xargs -n1 basename | sed 's/\.py$$//' | grep -v '^drive$$' | \
-		xargs -P2 -I{} $(SANITIZED) fuzz/drive.py {} --seconds $(FUZZ_SECONDS)
+		xargs -P2 -I{} $(SANITIZED) fuzz/drive.py {} $(FUZZ_LIMIT) $(if $(FUZZ_SEED),--seed $(FUZZ_SEED))
 
 lint: .venv/installed
 	$(BIN)/ruff check .
-	PATH=$(BIN):$$PATH $(BIN)/cython-lint src
+	PATH=$(BIN):$$PATH $(BIN)/cython-lint src fuzz
 	$(BIN)/mypy
 
 # One HTML page beside each .pyx: white lines are C
@@ -68,4 +73,5 @@ docs: .venv/installed
 
 clean:
 	rm -rf build dist .venv .pytest_cache .mypy_cache .ruff_cache
+	rm -f fuzz/*.c fuzz/*.html
 	find src -name '*.so' -delete -o -name '*.c' -delete -o -path '*/web/*' -prune -o -name '*.html' -delete

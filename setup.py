@@ -4,6 +4,7 @@ Switches, all off unless set in the environment:
     MEDIAROUTER_DEBUG=1      bounds, overflow and None checks on, no optimisation
     MEDIAROUTER_TRACE=1      line tracing, for coverage of the compiled modules
     MEDIAROUTER_SANITIZE=1   AddressSanitizer and UndefinedBehaviorSanitizer
+    MEDIAROUTER_FUZZ=1       the loops of the fuzz targets instead of the package; they are not shipped
     MEDIAROUTER_ANNOTATE=1   one HTML page a module that shows where Python is called
     MEDIAROUTER_ONLY=a,b     just the modules with these names
     MEDIAROUTER_JOBS=1       compilers at a time; as many as there are processors by default
@@ -45,8 +46,11 @@ directives = {
     "linetrace": TRACE,
 }
 
-source_root = Path("src")
-headers = [str(path) for path in sorted(source_root.rglob("*.pxd"))]
+headers = [str(path) for path in sorted(Path("src").rglob("*.pxd"))]
+source_root, sources = Path("src"), "**/*.pyx"
+if switched_on("FUZZ"):
+    headers += [str(path) for path in sorted(Path("fuzz").glob("*.pxd"))]
+    source_root, sources = Path(), "fuzz/*.pyx"
 extensions = [
     Extension(
         ".".join(path.relative_to(source_root).with_suffix("").parts),
@@ -56,7 +60,7 @@ extensions = [
         extra_link_args=link_args,
         define_macros=[("CYTHON_TRACE", "1"), ("CYTHON_TRACE_NOGIL", "1")] if TRACE else [],
     )
-    for path in sorted(source_root.rglob("*.pyx"))
+    for path in sorted(source_root.glob(sources))
     if not ONLY or path.stem in ONLY
 ]
 
@@ -66,7 +70,7 @@ setup(
         compiler_directives=directives,
         annotate=switched_on("ANNOTATE"),
         nthreads=JOBS if JOBS > 1 else 0,
-        include_path=["src"],
+        include_path=["src", "."],
     ),
     options={"build_ext": {"parallel": JOBS}},
 )

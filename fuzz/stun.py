@@ -1,14 +1,14 @@
-"""Fuzz the STUN parser, and ICE-lite behind it: `python fuzz/stun.py -max_total_time=60`."""
+"""The STUN parser, and ICE-lite behind it, by the faces that tests have."""
 
 import hmac
 import json
 import struct
-import sys
 import zlib
 from pathlib import Path
 
 from mediarouter import _ice, _stun
 
+EVERY = 100  # of the inputs in C that come here, one of so many
 UFRAG, PASSWORD = b"evtj", b"VOkJxbRl1RmTxUk/WvJxBt"
 VECTORS = Path(__file__).parents[1] / "tests" / "vectors" / "stun_rfc.json"
 
@@ -29,23 +29,15 @@ def signed(attributes: bytes) -> bytes:
     return head + body + struct.pack("!HHI", 0x8028, 4, zlib.crc32(head + body) ^ 0x5354554E)
 
 
-def edited(data: bytes) -> bytes:
-    """One of the seeds, with bytes overwritten; the compiled parser gives the fuzzer no coverage to find them by."""
-    message = bytearray(SEEDS[data[0] % len(SEEDS)] if data else b"")
-    for place, value in zip(data[1::2], data[2::2], strict=False):
-        message[place % len(message)] = value
-    return bytes(message)
-
-
-def fuzz_one(data: bytes) -> None:
+def fuzz_one(data: bytes) -> tuple[int, int]:
     """No input may harm; what is read must be consistent."""
-    for message in (data, signed(data[:400]), edited(data)):
-        ufrag = _stun.peek_ufrag(message)
-        parsed = _stun.parse(message, PASSWORD)
-        assert isinstance(parsed, int) or parsed["username"] is None or len(parsed["username"]) <= 513
-        if isinstance(ufrag, bytes) and isinstance(parsed, dict) and parsed["username"] is not None:
-            assert parsed["username"].split(b":")[0] == ufrag
-        answer(message, parsed)
+    ufrag = _stun.peek_ufrag(data)
+    parsed = _stun.parse(data, PASSWORD)
+    assert isinstance(parsed, int) or parsed["username"] is None or len(parsed["username"]) <= 513
+    if isinstance(ufrag, bytes) and isinstance(parsed, dict) and parsed["username"] is not None:
+        assert parsed["username"].split(b":")[0] == ufrag
+    answer(data, parsed)
+    return isinstance(parsed, dict), isinstance(parsed, int)
 
 
 def answer(message: bytes, parsed: object) -> None:
@@ -64,15 +56,3 @@ def answer(message: bytes, parsed: object) -> None:
 
 
 SEEDS = seeds()
-
-
-def main() -> None:
-    """Run it under atheris."""
-    import atheris  # type: ignore[import-untyped]
-
-    atheris.Setup(sys.argv, lambda data: fuzz_one(bytes(data)))
-    atheris.Fuzz()
-
-
-if __name__ == "__main__":
-    main()

@@ -334,6 +334,18 @@ def test_any_memory_will_do(form):
     assert_one_datagram(capture.parse(data.getbuffer() if isinstance(data, io.BytesIO) else data))
 
 
+@pytest.mark.parametrize("count", [1, 2, 43, 44, 45, 500])
+def test_a_file_of_the_smallest_records_there_are(count):
+    frame = files.ipv4(files.udp(b""))
+    for records in (
+        files.pcap([frame] * count, 101),
+        files.section() + files.interface(101) + files.simple(frame) * count,
+    ):
+        found = capture.parse(records)
+        assert len(found) == found.counts.datagrams == count and not found.sizes.any() and not found.counts.cut_off
+        assert (numpy.diff(found.offsets) == 44).all()
+
+
 def test_a_pipe_will_do(tmp_path):
     path = tmp_path / "pipe"
     os.mkfifo(path)

@@ -292,7 +292,7 @@ def test_no_machine_paths_and_nothing_left_unfinished():
 
 @pytest.mark.parametrize(
     "command",
-    [["ruff", "check", "."], ["cython-lint", "src"], ["mypy"]],
+    [["ruff", "check", "."], ["cython-lint", "src", "fuzz"], ["mypy"]],
     ids=["ruff", "cython-lint", "mypy"],
 )
 def test_lint(command, monkeypatch):

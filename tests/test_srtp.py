@@ -281,6 +281,19 @@ def test_a_first_packet_just_behind_a_wrap_is_found(profile, backend):
 
 
 @PROFILES
+@pytest.mark.parametrize("missed", [0, 10], ids=["first", "behind a wrap"])
+def test_an_authentic_first_packet_is_refused_for_its_header(profile, backend, missed):
+    """Its tag is right, its block of header extensions is not: whichever rollover counter has led there."""
+    alice, _ = pair(profile, backend)
+    _, bob = pair(profile, backend, encrypted_extensions=[2])
+    for seq in range(65530, 65530 + missed):
+        alice.protect(rtp(seq))
+    broken = alice.protect(rtp(65530 + missed, extension=b"\xbe\xde\x00\x01\x2f\0\0\0"))
+    assert refusal(bob.unprotect, broken) == "srtp_failed"
+    assert bob.ssrc_count == (0, 0)
+
+
+@PROFILES
 def test_who_joins_late_is_told_the_rollover_counter(profile, backend):
     alice, bob = pair(profile, backend)
     for seq in range(0, 3 * 65536 + 40000, 30000):

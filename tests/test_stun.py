@@ -311,6 +311,7 @@ def test_every_flipped_bit_without_a_fingerprint_breaks_the_integrity() -> None:
 @given(st.binary(max_size=200))
 def test_random_bytes_are_refused_or_read(data: bytes) -> None:
     fuzz_stun.fuzz_one(data)
+    fuzz_stun.fuzz_one(fuzz_stun.signed(data))
 
 
 @settings(max_examples=300)
@@ -325,6 +326,7 @@ def test_random_bytes_are_refused_or_read(data: bytes) -> None:
 )
 def test_random_attributes_are_refused_or_read(attributes: list[tuple[int, bytes]]) -> None:
     fuzz_stun.fuzz_one(raw(*attributes))
+    fuzz_stun.fuzz_one(fuzz_stun.signed(raw(*attributes)[20:]))
 
 
 def test_the_fuzz_targets_seeds() -> None:

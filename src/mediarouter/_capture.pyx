@@ -22,7 +22,7 @@ cdef extern from *:
 cdef enum:
     ROWS_AT_FIRST = 65536
     AHEAD = 6                      # records that memory is fetched ahead, as if all were of one size
-    MAX_INTERFACES = 1024          # of one pcapng section
+    SMALLEST_RECORD = 44           # a simple packet block around IPv4, UDP and nothing
     MAX_HEADERS = 8                # VLAN tags of a frame, extension headers of an IPv6 packet
     PCAP_HEADER_SIZE = 24
     RECORD_HEADER_SIZE = 16
@@ -37,21 +37,6 @@ cdef enum Found:                   # what a frame was; the order of COUNTS
     FOUND_TRUNCATED = 4
     FOUND_MALFORMED = 5
     FOUND_UNKNOWN_LINK = 6
-    FOUND_KINDS = 7
-
-cdef enum Trouble:
-    TROUBLE_NONE = 0
-    TROUBLE_MAGIC = 1
-    TROUBLE_BLOCK = 2
-    TROUBLE_RESOLUTION = 3
-    TROUBLE_INTERFACES = 4
-
-cdef struct Interface:
-    int link_type
-    int exponent                   # ticks are 10**-exponent s, or 2**-exponent s when `binary`
-    bint binary
-    uint32_t snap_length           # 0: no limit
-    int64_t offset_s
 
 cdef struct Frame:
     const uint8_t *data
@@ -59,30 +44,6 @@ cdef struct Frame:
     uint32_t wire_size
     int64_t time_us
     int link_type
-
-cdef struct Row:
-    int64_t time_us
-    uint64_t offset
-    uint32_t size
-    uint16_t source_port
-    uint16_t destination_port
-    uint8_t source[16]
-    uint8_t destination[16]
-    uint8_t ip_version
-    uint8_t unused[7]
-
-cdef struct Scanner:
-    const uint8_t *data
-    int64_t size
-    int64_t at
-    bint next_generation           # pcapng
-    bint little_endian
-    bint nanoseconds               # pcap
-    bint cut_off
-    int interface_count
-    Trouble trouble
-    int64_t counts[FOUND_KINDS]
-    Interface interfaces[MAX_INTERFACES]
 
 
 # ---- files
@@ -422,7 +383,6 @@ cdef Found udp(const Frame *frame, int64_t at, int64_t room, Row *row) noexcept 
 
 
 cdef int64_t scan(Scanner *scanner, Row *rows, int64_t capacity) noexcept nogil:
-    # fills in rows; fewer than `capacity` at the end of the file, or in trouble
     cdef Frame frame
     cdef Row *row
     cdef Found found
@@ -464,9 +424,9 @@ def datagrams(buffer, /):
     cdef Scanner scanner
     cdef int64_t filled = 0
     cdef int i
-    rows = numpy.zeros(ROWS_AT_FIRST, DATAGRAM_DTYPE)
     PyObject_GetBuffer(buffer, &memory, PyBUF_SIMPLE)
     try:
+        rows = numpy.zeros(min(<int64_t>ROWS_AT_FIRST, memory.len // SMALLEST_RECORD + 1), DATAGRAM_DTYPE)
         scanner_begin(&scanner, <const uint8_t *>memory.buf, memory.len)
         while not scanner.trouble:
             filled += fill(&scanner, rows, filled)

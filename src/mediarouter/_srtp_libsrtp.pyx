@@ -235,22 +235,26 @@ cdef uint32_t on_wire(uint32_t ssrc) noexcept nogil:
     return read_u32(<const uint8_t *>&ssrc)
 
 
-cdef bint retry(LibsrtpSession *session, uint8_t *packet, const uint8_t *kept, int *size) noexcept nogil:
-    # a stream of its own for the SSRC, since only a stream can be told its counter
+cdef int retry(LibsrtpSession *session, uint8_t *packet, const uint8_t *kept, int *size) noexcept nogil:
+    # a stream of its own for the SSRC, since only a stream can be told its counter; what libsrtp says this time
     cdef uint32_t ssrc = read_u32(kept + 8)
     cdef uint8_t data[POLICY_SIZE]
+    cdef int status
     if session.retries <= 0:
-        return False
+        return STATUS_AUTH
     session.retries -= 1
     fill(data, session, specific, ssrc)
     memcpy(packet, kept, size[0])
     if lib_add(session.libsrtp, data) != 0:
-        return False
-    if lib_set_roc(session.libsrtp, ssrc, 1) == 0 and lib_unprotect(session.libsrtp, packet, size) == 0:
+        return STATUS_AUTH
+    status = lib_set_roc(session.libsrtp, ssrc, 1)
+    if status == 0:
+        status = lib_unprotect(session.libsrtp, packet, size)
+    if status == 0:
         session.retries = SRTP_ROC_RETRIES
-        return True
-    lib_remove(session.libsrtp, on_wire(ssrc))
-    return False
+    else:
+        lib_remove(session.libsrtp, on_wire(ssrc))
+    return status
 
 
 cdef int process(LibsrtpSession *session, void *by, process_t function, uint8_t *packet, int size,
@@ -270,8 +274,7 @@ cdef int process(LibsrtpSession *session, void *by, process_t function, uint8_t 
     status = function(by, packet, &size)
     if status != 0 and second_chance and drop_of(status) == DROP_SRTP_AUTH:
         size = received
-        if retry(session, packet, kept, &size):
-            status = 0
+        status = retry(session, packet, kept, &size)
     if status != 0:
         return drop_of(status)
     if new and srtp_stream_add(&session.known, ssrc) == NULL:
