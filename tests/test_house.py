@@ -76,7 +76,18 @@ LAYERS = {
         "spanning",
         "transports",
     ],
-    4: ["_messages", "_backlog", "_load_meter", "_udp_queues", "_udp", "_tcp", "_loop", "_engine", "_pipe_commands", "net"],
+    4: [
+        "_messages",
+        "_backlog",
+        "_load_meter",
+        "_udp_queues",
+        "_udp",
+        "_tcp",
+        "_loop",
+        "_engine",
+        "_pipe_commands",
+        "net",
+    ],
     5: ["web", "cli", "bench", "testing", "inspect", "inspect_feedback", "inspect_output", "__init__"],
 }
 # Nouns command the engine, which lives above them; tests give them another one. The names alone are imported.
