@@ -30,7 +30,9 @@ def counted(factor: float) -> dict[str, Row]:
 @pytest.mark.parametrize(
     ("data", "told"),
     [
-        (b"\0GNU C17 12.2.0 -O2 -fPIC\0rest GCC: (Debian) 12\0", "GNU C17 12.2.0 -O2 -fPIC"),
+        (b"\0GNU C17 12.2.0 -g -O3 -fPIC -O2 -fPIC\0rest GCC: (Debian) 12\0", "GNU C17 12.2.0 -fPIC -O2"),
+        (b"\0GNU C17 12.2.0 -fPIC -ggdb -O3\0", "GNU C17 12.2.0 -fPIC -O3"),
+        (b"\0GNU C17 12.2.0\0", "GNU C17 12.2.0"),
         (b"\0a\0Debian clang version 14.0.6\0GCC: (Debian) 12\0", "Debian clang version 14.0.6"),
         (b"\0GCC: (Debian 12.2.0-14) 12.2.0\0\0", "GCC: (Debian 12.2.0-14) 12.2.0"),
         (b"\x7fELF", "unknown"),
