@@ -57,7 +57,7 @@ def test_workloads_run_in_an_environment_of_their_own(monkeypatch):
     assert "MEDIAROUTER_SRTP_BACKEND" not in instructions.clean_environment(ROOT)
 
 
-@pytest.mark.parametrize("row", workloads.ROWS)
+@pytest.mark.parametrize("row", [row for row in workloads.ROWS if not workloads.missing(row)])
 def test_every_workload_does_what_it_is_asked(row):
     work = workloads.ROWS[row]()
     warm, small, large = (work.run(times) for times in (work.small, work.small, work.large))
