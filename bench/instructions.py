@@ -43,8 +43,15 @@ def compiled_by(sample: Path) -> str:
     data = sample.read_bytes()
     for pattern in (rb"GNU C\d* [^\0]+", rb"[^\0]*clang version [^\0]+", rb"GCC: [^\0]+"):
         if found := re.search(pattern, data):
-            return found[0].decode("ascii", "replace")
+            return tidied(found[0].decode("ascii", "replace"))
     return "unknown"
+
+
+def tidied(producer: str) -> str:
+    """Without what makes no difference: debug information, options given again, levels of optimisation overruled."""
+    level = ["", *(word for word in producer.split() if word.startswith("-O"))][-1]
+    words = [word for word in producer.split() if not re.match(r"-[gO]", word)]
+    return " ".join([*dict.fromkeys(words), *filter(None, [level])])
 
 
 def valgrind_version() -> str:

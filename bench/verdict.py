@@ -13,7 +13,7 @@ from typing import Any
 from callgrind import GROUPS, Function, by_group
 
 SAME_PERCENT = 3.0  # a row may grow by so much where everything it depends on is as it was recorded
-OTHER_PERCENT = 10.0  # ... and by so much more than any known compiler makes of it, with one that is not known
+OTHER_PERCENT = 20.0  # ... and by so much beyond what any known compiler makes of it, with one that is not known
 SLACK = 1.0  # instructions: below, percents mean nothing
 # What the instructions of a group depend on, besides our sources.
 DEPENDS = {

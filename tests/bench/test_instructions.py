@@ -30,7 +30,9 @@ def counted(factor: float) -> dict[str, Row]:
 @pytest.mark.parametrize(
     ("data", "told"),
     [
-        (b"\0GNU C17 12.2.0 -O2 -fPIC\0rest GCC: (Debian) 12\0", "GNU C17 12.2.0 -O2 -fPIC"),
+        (b"\0GNU C17 12.2.0 -g -O3 -fPIC -O2 -fPIC\0rest GCC: (Debian) 12\0", "GNU C17 12.2.0 -fPIC -O2"),
+        (b"\0GNU C17 12.2.0 -fPIC -ggdb -O3\0", "GNU C17 12.2.0 -fPIC -O3"),
+        (b"\0GNU C17 12.2.0\0", "GNU C17 12.2.0"),
         (b"\0a\0Debian clang version 14.0.6\0GCC: (Debian) 12\0", "Debian clang version 14.0.6"),
         (b"\0GCC: (Debian 12.2.0-14) 12.2.0\0\0", "GCC: (Debian 12.2.0-14) 12.2.0"),
         (b"\x7fELF", "unknown"),
@@ -55,7 +57,7 @@ def test_workloads_run_in_an_environment_of_their_own(monkeypatch):
     assert "MEDIAROUTER_SRTP_BACKEND" not in instructions.clean_environment(ROOT)
 
 
-@pytest.mark.parametrize("row", workloads.ROWS)
+@pytest.mark.parametrize("row", [row for row in workloads.ROWS if not workloads.missing(row)])
 def test_every_workload_does_what_it_is_asked(row):
     work = workloads.ROWS[row]()
     warm, small, large = (work.run(times) for times in (work.small, work.small, work.large))

@@ -128,5 +128,7 @@ def test_clients_are_counted_and_their_keys_looked_at():
         recording.add(PROFILE, key_of(PROFILE, 0), CHECK)
     recording.record(0)
     assert len(recording) == 0
+    with pytest.raises(ValueError, match="-1 us"):
+        recording.record(-1)
     with pytest.raises(IndexError):
         recording.datagram(0)

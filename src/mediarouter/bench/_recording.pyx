@@ -149,12 +149,14 @@ cdef class Recording:
         """Make what is sent in the next `duration_us` microseconds of the meeting.
 
         Raises:
-            ValueError: clients are missing.
+            ValueError: clients are missing, or time would go back.
             MemoryError: no room; what was made stays.
         """
         cdef bint done
         if self.client_count < self.publishers + self.subscribers:
             raise ValueError("clients are missing")
+        if duration_us < 0:
+            raise ValueError(f"{duration_us} us")
         with nogil:
             done = record_until(self, self.until_us + duration_us)
         if not done:
@@ -192,7 +194,8 @@ cdef bint record_until(Recording recording, int64_t until_us) noexcept nogil:
     for i in range(recording.publishers, recording.client_count):
         done = done and send_feedback(recording, i, until_us)
     recording.until_us = until_us
-    qsort(&recording.datagrams[first], recording.count - first, sizeof(Datagram), by_time)
+    if recording.count > first:
+        qsort(&recording.datagrams[first], recording.count - first, sizeof(Datagram), by_time)
     for i in range(<int>(recording.count - first)):
         encrypt(recording, &recording.datagrams[first + i])
     return done
