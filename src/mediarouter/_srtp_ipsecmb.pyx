@@ -141,11 +141,7 @@ cdef SrtpStream *stream_of(Session *session, uint32_t ssrc) noexcept nogil:
     return srtp_stream_add(&session.streams, ssrc) if stream == NULL else stream
 
 
-cdef int begin(Pending *packet) noexcept nogil:
-    return begin_in(packet, stream_of(packet.session, read_u32(packet.out + 8)))
-
-
-cdef int begin_in(Pending *packet, SrtpStream *stream) noexcept nogil:
+cdef int begin(Pending *packet, SrtpStream *stream) noexcept nogil:
     # choose the index, mask the header; 0 or a Drop code
     cdef Session *session = packet.session
     cdef int drop
@@ -234,7 +230,7 @@ cdef int protect_cryptex(Session *session, uint8_t *out, int size) noexcept nogi
     size = cryptex_mark(out, size)
     packet.session, packet.out = session, out
     packet.header_size, packet.size, packet.payload = 16, size - 16, out + 16
-    drop = begin(&packet)
+    drop = begin(&packet, stream_of(packet.session, read_u32(out + 8)))
     if drop != 0:
         return drop
     cryptex_join(out)
@@ -264,7 +260,7 @@ cdef int protect(void *handle, uint8_t *out, const uint8_t *data, int size) noex
         memcpy(out, data, packet.header_size)
     packet.payload = data + packet.header_size
     packet.size = size - packet.header_size
-    drop = begin(&packet)
+    drop = begin(&packet, stream_of(packet.session, read_u32(out + 8)))
     return drop if drop != 0 else seal(&packet)
 
 
@@ -518,7 +514,7 @@ cdef int place(SrtpFanoutItem *item, Pending *packet, SrtpStream **stream) noexc
         return protect_cryptex(packet.session, item.out, item.header_size + item.payload_size)
     if stream[0] == NULL or stream[0].ssrc != read_u32(item.out + 8):
         stream[0] = stream_of(packet.session, read_u32(item.out + 8))
-    return begin_in(packet, stream[0])
+    return begin(packet, stream[0])
 
 
 cdef void finish(SrtpFanoutItem **items, Pending *packets, int n) noexcept nogil:
