@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from mediarouter import _sha1
 
 
-
 @pytest.fixture(params=[True, False], ids=["by hardware, if there", "without"], autouse=True, scope="module")
 def _hardware(request: pytest.FixtureRequest) -> Iterator[None]:
     _sha1.use_hardware(request.param)
