@@ -32,6 +32,7 @@ cdef struct Loop:
     int64_t slowest_us             # the longest of them
     uint64_t turns
     int64_t now_us                 # as last seen
+    int64_t wakes_at_us            # when the thread will look at its timers, if nothing comes before
     int epoll_fd
     int wake_fd                    # a command left something to do
     int event_fd                   # events are there for Python
