@@ -5,6 +5,7 @@ import select
 import socket
 import struct
 import threading
+import time
 
 import pytest
 
@@ -123,6 +124,22 @@ def test_events_wake_the_descriptor():
         client.send(running.check())
         assert select.select([running.engine.event_fd], [], [], 5)[0]
         assert [event[0] for event in running.engine.read_events()] == [2]
+
+
+def test_commands_that_leave_nothing_to_do_let_the_thread_sleep():
+    with Running() as running, running.connect(socket.SOCK_DGRAM) as client:
+        client.send(running.check())
+        assert client.recv(2048)[:2] == b"\x01\x01"
+        before = running.engine.counters()["turns"]
+        for number in range(300):
+            running.engine.set_remote_ufrag(running.handle, b"p%d" % number)
+        assert running.engine.counters()["turns"] - before < 30
+        # one that has something to send is not left waiting for the next timer, a second away
+        before_s = time.monotonic()
+        for number in range(20):
+            running.engine.send_dtls(running.handle, b"\x16%d" % number)
+            assert client.recv(2048) == b"\x16%d" % number
+        assert time.monotonic() - before_s < 5
 
 
 def test_no_more_than_eight_sockets():

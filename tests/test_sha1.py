@@ -2,12 +2,22 @@
 
 import hashlib
 import hmac
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mediarouter import _sha1
+
+
+@pytest.fixture(params=[True, False], ids=["by hardware, if there", "without"], autouse=True, scope="module")
+def _hardware(request: pytest.FixtureRequest) -> Iterator[None]:
+    _sha1.use_hardware(request.param)
+    yield
+    _sha1.use_hardware(True)
+
 
 RFC_3174 = [
     (b"abc", "a9993e364706816aba3e25717850c26c9cd0d89d"),
@@ -58,3 +68,10 @@ def test_updates_in_any_pieces_agree_with_hashlib(key: bytes, parts: list[bytes]
     whole = b"".join(parts)
     assert _sha1.sha1(*parts) == hashlib.sha1(whole).digest()
     assert _sha1.hmac_sha1(key, *parts) == hmac.digest(key, whole, "sha1")
+
+
+def test_the_hardware_is_found_where_linux_finds_it() -> None:
+    flags = next((line.split() for line in Path("/proc/cpuinfo").read_text().splitlines() if line[:5] == "flags"), [])
+    was = _sha1.use_hardware(True)
+    assert was == ("sha_ni" in flags)
+    assert not _sha1.use_hardware(False)

@@ -39,6 +39,7 @@ cdef struct Loop:
     int64_t turn_us                # when the last turn began
     int turn_datagrams             # that it took
     int64_t now_us                 # as last seen
+    int64_t wakes_at_us            # when the thread will look at its timers, if nothing comes before
     int epoll_fd
     int wake_fd                    # a command left something to do
     int event_fd                   # events are there for Python

@@ -4,8 +4,54 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 from mediarouter._rtp cimport read_u32, write_u32
 
+cdef extern from *:
+    """
+    /* One block by the processor's own instructions, four rounds each (Intel SDM: SHA1RNDS4, SHA1NEXTE, SHA1MSG1,
+       SHA1MSG2): a quarter of the time. They keep the letters a to d in one register, a in its highest word. */
+    #if defined(__x86_64__) && defined(__GNUC__)
+    #include <cpuid.h>
+    #include <immintrin.h>
+    #define SHA1_ROUNDS(first, function) \\
+        for (i = first; i < first + 5; i++) { \\
+            following = abcd; \\
+            abcd = _mm_sha1rnds4_epu32(abcd, e, function); \\
+            e = _mm_sha1nexte_epu32(following, i < 19 ? w[i + 1] : e_before); \\
+        }
+    __attribute__((target("sha,ssse3,sse4.1")))
+    static void sha1_hardware_block(unsigned int *state, const unsigned char *block) {
+        const __m128i swap = _mm_set_epi64x(0x0001020304050607LL, 0x08090a0b0c0d0e0fLL);
+        __m128i abcd = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)state), 0x1B);
+        const __m128i abcd_before = abcd, e_before = _mm_set_epi32((int)state[4], 0, 0, 0);
+        __m128i w[20], following, e;
+        int i;
+        for (i = 0; i < 4; i++)
+            w[i] = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(block + 16 * i)), swap);
+        for (i = 4; i < 20; i++)
+            w[i] = _mm_sha1msg2_epu32(_mm_xor_si128(_mm_sha1msg1_epu32(w[i - 4], w[i - 3]), w[i - 2]), w[i - 1]);
+        e = _mm_add_epi32(e_before, w[0]);
+        SHA1_ROUNDS(0, 0)
+        SHA1_ROUNDS(5, 1)
+        SHA1_ROUNDS(10, 2)
+        SHA1_ROUNDS(15, 3)
+        _mm_storeu_si128((__m128i *)state, _mm_shuffle_epi32(_mm_add_epi32(abcd, abcd_before), 0x1B));
+        state[4] = (unsigned int)_mm_extract_epi32(e, 3);
+    }
+    static int sha1_hardware_there(void) {
+        unsigned int a, b, c, d;
+        return __get_cpuid_count(7, 0, &a, &b, &c, &d) && b >> 29 & 1;
+    }
+    #else
+    static void sha1_hardware_block(unsigned int *state, const unsigned char *block) { }
+    static int sha1_hardware_there(void) { return 0; }
+    #endif
+    """
+    void sha1_hardware_block(uint32_t *state, const uint8_t *block) nogil
+    bint sha1_hardware_there() nogil
+
 cdef enum:
     BLOCK_SIZE = 64
+
+cdef bint by_hardware = sha1_hardware_there()
 
 
 cdef void sha1_init(Sha1 *sha) noexcept nogil:
@@ -101,6 +147,9 @@ cdef void compress(uint32_t *state, const uint8_t *block) noexcept nogil:
     cdef uint32_t d = state[3]
     cdef uint32_t e = state[4]
     cdef int t
+    if by_hardware:
+        sha1_hardware_block(state, block)
+        return
     for t in range(16):
         w[t] = read_u32(block + 4 * t)
     for t in range(16, 80):
@@ -153,6 +202,13 @@ cdef inline void parity(uint32_t a, uint32_t *b, uint32_t c, uint32_t d, uint32_
 
 
 # ---- the Python face, for tests
+
+def use_hardware(bint wanted):
+    """Hash by the processor's own instructions, where it has them, or without; whether that is so now."""
+    global by_hardware
+    by_hardware = wanted and sha1_hardware_there()
+    return by_hardware
+
 
 def sha1(*parts):
     """The digest of the parts, each taken by an update of its own; 20 bytes."""

@@ -5,8 +5,8 @@ import socket
 import pytest
 
 from mediarouter.bench.clients import Client, JoinError
-from mediarouter.bench.fanout import fanout
-from mediarouter.bench.load import Load
+from mediarouter.bench.fanout import fanout, gathered
+from mediarouter.bench.load import Load, audio_load
 from mediarouter.parameters import DtlsParameters, IceCandidate, IceParameters
 from mediarouter.transports.dtls import DtlsCertificate
 
@@ -31,6 +31,15 @@ def test_everything_arrives_and_is_counted_once(load):
     assert figures["ratio"] == pytest.approx(ours / floor, rel=0.01)
     assert 1 <= figures["mean_burst"] <= load.packets_per_frame
     assert 0 < figures["latency_us"]["p50"] <= figures["latency_us"]["p99"]
+    assert (figures.get("floor_gathered_ns_per_packet", 0) > 200) == (load.kind == "audio")
+
+
+def test_audio_that_waits_would_go_in_fewer_bursts():
+    audio = audio_load(publishers=50, subscribers=49)
+    bursts = gathered(audio)
+    assert (bursts.publishers, bursts.packets_per_frame) == (10, 5)
+    assert bursts.packets_per_second == audio.packets_per_second
+    assert gathered(audio_load(publishers=2, subscribers=3)).packets_per_frame == 1
 
 
 def test_who_is_not_answered_gives_up(monkeypatch):

@@ -8,6 +8,9 @@ import pytest
 
 from mediarouter import rtp
 from mediarouter.bench._floor import Floor
+from mediarouter.bench.floor import floor_alone
+from mediarouter.bench.load import Load
+from mediarouter.bench.meeting import SETTLE_S
 from mediarouter.srtp import Profile, SrtpSession
 
 
@@ -52,3 +55,11 @@ def test_senseless_bursts_are_refused(changed):
     options = {"profile": 7, "packet_size": 1100, "packets_per_frame": 6, "frames_per_second": 30}
     with pytest.raises(ValueError, match="bursts"):
         Floor(0, **(options | changed))
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("one_by_one", [False, True])
+def test_the_floor_can_be_measured_alone(one_by_one):
+    figures = floor_alone(Load(2, 3, seconds=0.5), Profile.AEAD_AES_128_GCM, one_by_one=one_by_one)
+    assert figures["packets"] == pytest.approx(2 * 3 * 180 * (SETTLE_S + 0.5), rel=0.2)
+    assert figures["burst"] == (1 if one_by_one else 6) and 200 < figures["floor_ns_per_packet"]

@@ -12,6 +12,7 @@ from mediarouter.bench import display, plots
 from mediarouter.bench.capacity import capacity
 from mediarouter.bench.cost_curve import cost_curve
 from mediarouter.bench.fanout import fanout
+from mediarouter.bench.floor import floor_alone
 from mediarouter.bench.handshake import handshake
 from mediarouter.bench.latency import latency
 from mediarouter.bench.load import Load, audio_load
@@ -101,6 +102,28 @@ def fanout_command(
         seconds=seconds,
     )
     run("fanout", lambda tell: fanout(load, rounds, profile=chosen, tell=tell), plots.draw_fanout, json=json, plot=plot)
+
+
+@app.command("floor")
+def floor_command(
+    publishers: int = typer.Option(1, min=1, max=1000, help="Each is sent to every subscriber."),
+    subscribers: int = typer.Option(100, min=1, max=5000, help="Sockets that are drained and not checked."),
+    kind: str = typer.Option("video", help="video: bursts of six packets; audio: one packet every 20 ms."),
+    profile: str = typer.Option("AEAD_AES_128_GCM", help="SRTP protection profile."),
+    one_by_one: bool = typer.Option(False, "--one-by-one", help="One system call a packet, not one a burst."),
+    seconds: float = typer.Option(4.0, min=0.5, help="Length of the measurement."),
+    json: bool = JSON,
+    plot: Path | None = PLOT,
+) -> None:
+    """The floor alone: copy, twelve bytes, encryption and one send a burst, without any router."""
+    chosen = profile_of(profile)
+    usual = audio_load(publishers=publishers, subscribers=subscribers)
+    load = usual if is_audio(kind) else Load(publishers, subscribers)
+
+    def measure(tell: display.Tell) -> dict[str, Any]:
+        return floor_alone(replace(load, seconds=seconds), chosen, one_by_one=one_by_one, tell=tell)
+
+    run("floor", measure, plots.draw_floor, json=json, plot=plot)
 
 
 @app.command("latency")

@@ -1,6 +1,7 @@
 """How a benchmark shows itself: a progress bar while it measures, then a table or JSON, and a picture on demand."""
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-console = Console(markup=False, highlight=False)
+console = Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else 140)
 errors = Console(stderr=True, markup=False, highlight=False)
 
 Tell = Callable[[str, float], None]  # what is done now, which share of the work is done (0..1)
@@ -41,7 +42,9 @@ def show(title: str, figures: dict[str, Any], *, as_json: bool) -> None:
             table.add_row(name, _shown(value))
     console.print(table)
     for name, value in rows.items():
-        inner = Table(*value[0], title=name)
+        inner = Table(title=name)
+        for column in value[0]:
+            inner.add_column(column, overflow="fold")
         for row in value:
             inner.add_row(*(_shown(cell) for cell in row.values()))
         console.print(inner)

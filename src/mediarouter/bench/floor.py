@@ -3,9 +3,12 @@
 import socket
 import struct
 import time
+from contextlib import closing
+from typing import Any
 
 from mediarouter.bench._sink import Sink
 from mediarouter.bench.child import Child
+from mediarouter.bench.display import Tell, silent
 from mediarouter.bench.load import EXTENSION_BYTES, Load
 from mediarouter.bench.meeting import SETTLE_S
 from mediarouter.bench.running import running
@@ -16,9 +19,13 @@ HEADER_BYTES = 12
 
 
 class FloorProcess:
-    """A process that does what must be done to forward such a load, and nothing else: `_floor` tells it."""
+    """A process that does what must be done to forward such a load, and nothing else: `_floor` tells it.
 
-    def __init__(self, load: Load, profile: Profile) -> None:
+    Args:
+        one_by_one: a system call for each packet.
+    """
+
+    def __init__(self, load: Load, profile: Profile, *, one_by_one: bool = False) -> None:
         self.load = load
         self.sockets: list[socket.socket] = []
         self.sink = Sink(vp8=False, transport_cc_id=0, encrypted=False)
@@ -31,6 +38,7 @@ class FloorProcess:
             packets_per_frame=load.packets_per_frame,
             frames_per_second=load.frames_per_second,
             publishers=load.publishers,
+            one_by_one=one_by_one,
         )
 
     def _open_receiver(self) -> bytes:
@@ -58,3 +66,20 @@ class FloorProcess:
         self._child.close()
         for receiver in self.sockets:
             receiver.close()
+
+
+def floor_alone(load: Load, profile: Profile, *, one_by_one: bool = False, tell: Tell = silent) -> dict[str, Any]:
+    """`mediarouter bench floor`: without any router."""
+    tell(f"{load.publishers} to {load.subscribers}", 0.0)
+    with closing(FloorProcess(load, profile, one_by_one=one_by_one)) as floor:
+        cost_ns = floor.measure(load.seconds)
+        received = floor.sink.figures()["packets"]
+    return {
+        "floor_ns_per_packet": round(cost_ns, 1),
+        "kind": load.kind,
+        "publishers": load.publishers,
+        "subscribers": load.subscribers,
+        "packets": received,
+        "burst": 1 if one_by_one else load.packets_per_frame,
+        "profile": profile.name,
+    }

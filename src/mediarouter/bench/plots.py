@@ -14,6 +14,13 @@ def draw_fanout(axes: Any, figures: dict[str, Any]) -> None:
     axes.legend()
 
 
+def draw_floor(axes: Any, figures: dict[str, Any]) -> None:
+    """One bar."""
+    label = f"{figures['publishers']} to {figures['subscribers']}, bursts of {figures['burst']}"
+    axes.bar_label(axes.bar([label], [figures["floor_ns_per_packet"] / 1000]))
+    axes.set(ylabel="processor time a packet, µs", title=f"the floor of this machine, {figures['profile']}")
+
+
 def draw_latency(axes: Any, figures: dict[str, Any]) -> None:
     """Added time by quantile, video beside audio."""
     for offset, kind in ((-0.2, "video"), (0.2, "audio")):

@@ -13,6 +13,10 @@ writes is a run of records, cut here into datagrams.
 
 OpenSSL keeps its retransmission timer by the wall clock; it is asked how long is left, so here too time is only passed
 on.
+
+When the handshake is over OpenSSL is let go, with the 90 KB it keeps for a connection: the keys for SRTP are taken from
+it, and those of its records, by which alerts come and go (`dtls_records`). A client that repeats its Finished has not
+got ours, and gets our last flight again.
 """
 
 import hashlib
@@ -30,12 +34,12 @@ from OpenSSL import SSL, crypto
 from mediarouter.errors import InvalidStateError, NegotiationError
 from mediarouter.parameters import DtlsFingerprint
 from mediarouter.srtp import Profile
+from mediarouter.transports.dtls_records import RECORD_HEADER_SIZE, DtlsRecords
 
 DtlsState = Literal["new", "connecting", "connected", "failed", "closed"]
 
 MTU = 1200  # bytes of a datagram; the smallest that IPv6 must carry, less headers and a tunnel
 DTLS_1_2 = 0xFEFD
-RECORD_HEADER_SIZE = 13
 MESSAGE_HEADER_SIZE = 12
 OPENSSL_TIMEOUT_US = 1_000_000  # OpenSSL's first, from when a flight was sent
 EARLY_US = (50_000, 150_000, 350_000, 750_000)  # from then, when we send it again before that
@@ -43,6 +47,8 @@ MESSAGE_SIZE_MAX = 0x8000  # bytes of one handshake message: a chain of certific
 CHANGE_CIPHER_SPEC, ALERT, HANDSHAKE, APPLICATION_DATA = range(20, 24)
 # the hellos; ticket; Certificate to ServerHelloDone, CertificateVerify, ClientKeyExchange, Finished; CertificateStatus
 MESSAGE_TYPES = frozenset({0, 1, 2, 3, 4, 11, 12, 13, 14, 15, 16, 20, 22})
+FINISHED = 20
+WARNING, CLOSE_NOTIFY = 1, 0
 STRANGER = "the certificate is not the one that was signalled"
 
 _PROFILES = {
@@ -138,6 +144,9 @@ class DtlsEndpoint:
         self._early = 0  # how often it was sent again before OpenSSL's timer
         self._answered = -1  # message_seq that began the peer's flight before ours
         self._unanswered = -1  # and the one that is coming in, -1 while none is
+        self._profile: Profile | None = None  # once connected, with what goes on without OpenSSL
+        self._srtp_keys = (b"", b"")
+        self._records: DtlsRecords | None = None
         self._connection = SSL.Connection(certificate.context)
         self._connection.set_app_data(self._expected)
         self._connection.set_ciphertext_mtu(MTU)
@@ -160,15 +169,18 @@ class DtlsEndpoint:
         data = b"".join(_sound_records(data))
         if not data:
             return
+        if self._records is not None:
+            self._handle_records(self._records, data)
+            return
         first_seq = _first_message_seq(data)
         repeated = first_seq >= 0 and first_seq == self._answered
         if self._unanswered < 0 and first_seq > self._answered:
             self._unanswered = first_seq
         self._connection.bio_write(data)
-        if self.state == "connected":
-            self._read()
-        elif not self._advance() and repeated and self.state == "connecting":
+        if not self._advance() and repeated and self.state == "connecting":
             self._out.extend(self._flight)
+        if self.state == "connected":
+            self._let_go()
 
     def poll_transmit(self) -> bytes | None:
         """A datagram to send, at most 1,200 bytes; None when there is none."""
@@ -204,8 +216,8 @@ class DtlsEndpoint:
 
     def close(self) -> None:
         """Say good-bye (close_notify) and end. Closing twice is no error."""
-        if self.state == "connected":
-            self._say_goodbye()
+        if self._records is not None and self.state == "connected":
+            self._out.append(self._records.seal(ALERT, bytes((WARNING, CLOSE_NOTIFY))))
         if self.state != "failed":
             self.state = "closed"
 
@@ -217,7 +229,8 @@ class DtlsEndpoint:
             InvalidStateError: the handshake is not done.
         """
         self._must_be_connected()
-        return _PROFILES[self._connection.get_selected_srtp_profile()]
+        assert self._profile is not None
+        return self._profile
 
     def export_srtp_keys(self) -> tuple[bytes, bytes]:
         """(local, remote) SRTP keys: master key, then master salt (RFC 5764 section 4.2).
@@ -225,13 +238,8 @@ class DtlsEndpoint:
         Raises:
             InvalidStateError: the handshake is not done.
         """
-        profile = self.srtp_profile
-        key_size, salt_size = profile.key_size, profile.salt_size
-        block = self._connection.export_keying_material(b"EXTRACTOR-dtls_srtp", 2 * (key_size + salt_size))
-        client_salt = 2 * key_size
-        client = block[:key_size] + block[client_salt : client_salt + salt_size]
-        server = block[key_size : 2 * key_size] + block[client_salt + salt_size :]
-        return (client, server) if self.role == "client" else (server, client)
+        self._must_be_connected()
+        return self._srtp_keys
 
     def _advance(self) -> bool:
         # go on with the handshake; True when that brought a flight to send
@@ -270,6 +278,38 @@ class DtlsEndpoint:
         except SSL.Error as error:
             self._fail(f"the peer gave up: {_reason(error)}")
         self._collect()
+
+    def _let_go(self) -> None:
+        # keep what goes on without OpenSSL, and let it go
+        connection = self._connection
+        self._profile = _PROFILES[connection.get_selected_srtp_profile()]
+        key_size, salt_size = self._profile.key_size, self._profile.salt_size
+        block = connection.export_keying_material(b"EXTRACTOR-dtls_srtp", 2 * (key_size + salt_size))
+        client_salt = 2 * key_size
+        client = block[:key_size] + block[client_salt : client_salt + salt_size]
+        server = block[key_size : 2 * key_size] + block[client_salt + salt_size :]
+        self._srtp_keys = (client, server) if self.role == "client" else (server, client)
+        suite, secret = connection.get_cipher_name(), connection.master_key()
+        client_random, server_random = connection.client_random(), connection.server_random()
+        assert suite and secret and client_random and server_random
+        self._records = DtlsRecords(suite, secret, client_random, server_random, self.role)
+        del self._connection
+
+    def _handle_records(self, opener: DtlsRecords, data: bytes) -> None:
+        # of a peer that is connected: an alert ends it, a repeated Finished is answered; once a datagram
+        for record in _records(data):
+            content = opener.open(record)
+            if not content:
+                continue
+            if record[0] == HANDSHAKE and content[0] == FINISHED and self.role == "server":
+                self._out.extend(self._flight)
+                return
+            if record[0] == ALERT and len(content) == 2 and content[1] == CLOSE_NOTIFY:
+                self.close()
+                return
+            if record[0] == ALERT and len(content) == 2 and content[0] != WARNING:
+                self._fail(f"the peer gave up: alert {content[1]}")
+                return
 
     def _say_goodbye(self) -> None:
         try:
