@@ -60,9 +60,12 @@ def test_workers_have_ports_of_their_own():
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
     try:
         assert process.stdout
-        assert process.stdout.readline().startswith("meeting page: ")
+        page = process.stdout.readline().removeprefix("meeting page: ").strip()
         ports = re.findall(r"127\.0\.0\.1 port (\d+)", process.stdout.readline())
         assert len(set(ports)) == 2
+        with urllib.request.urlopen(page + "metrics", timeout=10) as response:
+            metrics = response.read().decode()
+        assert all(f'mediarouter_worker_busy{{port="{port}"}}' in metrics for port in ports)
         process.send_signal(signal.SIGINT)
         assert process.communicate(timeout=15) == ("", "") and process.returncode == 0
     finally:
