@@ -51,17 +51,22 @@ cdef const char *check(Tally *tally, uint8_t *data, int size) noexcept nogil:
     if size == 0:
         return NULL
     ran(tally, data, size, fits, element_id << 8 | value_size)
-    wrong = carried(element_id, data + 1, value_size, two_byte, fits)
-    if wrong == NULL and two_byte and carried(element_id, data + 1, value_size, False, False) != NULL:
-        wrong = "a one-byte element that cannot be one"
+    wrong = carried(element_id, data + 1, value_size, two_byte, fits, 0)
+    if wrong == NULL and two_byte:
+        wrong = carried(element_id, data + 1, value_size, False, False, 0)
+    if wrong == NULL:
+        # the three bytes kept for padding, then those of the element
+        wrong = carried(element_id, data + 1, value_size, two_byte, False, 1 + data[size - 1] % (value_size + 4))
     return wrong
 
 
-cdef const char *carried(int element_id, const uint8_t *value, int size, bint two_byte, bint fits) noexcept nogil:
+cdef const char *carried(int element_id, const uint8_t *value, int size, bint two_byte, bint fits,
+                         int lacking) noexcept nogil:
+    # through a packet and out again, in the room it needs but for so many bytes
     cdef ExtensionWriter writer
     cdef RtpView view
     cdef int found_size = -1
-    cdef int room = HEADER_SIZE + BLOCK_HEADER_SIZE + 1 + two_byte + size + 3
+    cdef int room = HEADER_SIZE + BLOCK_HEADER_SIZE + 1 + two_byte + size + 3 - lacking
     cdef uint8_t *packet = <uint8_t *>malloc(room)
     cdef const uint8_t *found
     cdef const char *wrong = NULL

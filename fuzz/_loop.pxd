@@ -24,7 +24,7 @@ ctypedef int (*repair_t)(Dice *dice, uint8_t *data, int size) noexcept nogil
 
 cdef object loop_of(check_t check, repair_t repair, object seeds, object seed, object kept)
 
-# A copy that ends where its memory ends: of the heap's under AddressSanitizer, else as malloc makes it
+# A copy on the heap without a byte of room behind it, for whoever calls to free
 cdef uint8_t *exact(const uint8_t *data, int size) noexcept nogil
 
 cdef struct Guard:                 # pages, the last of them closed

@@ -1,7 +1,7 @@
 """Transport-wide feedback in C: packets read and written again, and the recorder that an input's bytes drive."""
 
 from fuzz._dice cimport Dice, below, roll
-from fuzz._loop cimport Tally, loop_of, ran
+from fuzz._loop cimport Tally, exact, loop_of, ran
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint64_t
 from libc.stdlib cimport free, malloc
 from mediarouter._rtp cimport read_u16, write_u16
@@ -57,12 +57,15 @@ cdef int repair(Dice *dice, uint8_t *data, int size) noexcept nogil:
 cdef const char *check(Tally *tally, uint8_t *data, int size) noexcept nogil:
     cdef TwccFeedback feedback
     cdef const char *wrong = NULL
-    cdef int unpadded = size - (data[size - 1] if size and data[0] & 0x20 else 0)
-    cdef int deltas = twcc_check(data, unpadded, &feedback)
+    cdef int unpadded = max(size - (data[size - 1] if size and data[0] & 0x20 else 0), 0)
+    cdef uint8_t *copied = exact(data, unpadded)         # so that padding hides no read too far
+    cdef int deltas = twcc_check(copied, unpadded, &feedback)
     ran(tally, data, size, deltas >= 0, shape_of(&feedback, deltas, unpadded) if deltas >= 0 else 0)
     if deltas >= 0 and not TWCC_HEADER_SIZE <= deltas <= unpadded:
-        return "steps outside of the packet"
-    wrong = read_all(data, unpadded, &feedback, deltas)
+        wrong = "steps outside of the packet"
+    else:
+        wrong = read_all(copied, unpadded, &feedback, deltas)
+    free(copied)
     if wrong == NULL:
         wrong = recorded(data, size)
     return wrong

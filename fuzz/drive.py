@@ -86,7 +86,7 @@ class Run:
         end, turns = time.monotonic() + seconds, 0
         try:
             while self.executions < executions and (turns & 7 or time.monotonic() < end):
-                if turns & 63 == 0:
+                if turns & 7 == 0:
                     signal.alarm(hang_s)  # by default it kills, and no loop in C can hold it off
                 turns += 1
                 self.loop.run(min(self.python.EVERY, executions - self.executions))
