@@ -4,11 +4,12 @@ BIN := .venv/bin
 ASAN := $(shell gcc -print-file-name=libasan.so 2>/dev/null)
 SANITIZED := env LD_PRELOAD=$(ASAN) PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 \
 	UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 PYTHONPATH=build/asan $(BIN)/python
+TSAN := $(shell gcc -print-file-name=libtsan.so 2>/dev/null)
 FUZZ_SECONDS ?= 60
 # How long each target runs: so many executions, however long they take, or else so many seconds
 FUZZ_LIMIT = $(if $(FUZZ_EXECUTIONS),--executions $(FUZZ_EXECUTIONS),--seconds $(FUZZ_SECONDS))
 
-.PHONY: all build test unit e2e bench instructions debug asan fuzz lint annotate docs clean
+.PHONY: all build test unit e2e bench instructions debug asan tsan fuzz lint annotate docs clean
 
 all: build
 
@@ -53,6 +54,17 @@ asan: build build/asan/built
 	$(SANITIZED) -m pytest -m 'not e2e' --ignore=tests/test_package.py --ignore=tests/web --ignore=tests/test_cimport.py \
 		--ignore=tests/test_house.py --ignore=tests/test_typing.py --ignore=tests/test_inspect_output.py \
 		--deselect tests/test_srtp.py::test_ssrcs_come_and_go_without_a_leak -p no:cacheprovider
+
+# ThreadSanitizer, for what two engine threads share. It wants its addresses where they always are: setarch -R
+build/tsan/built: $(wildcard src/mediarouter/*.p* src/mediarouter/*/*.p*) setup.py | .venv/installed
+	CFLAGS="-fsanitize=thread -g -O1" LDFLAGS=-fsanitize=thread \
+		$(BIN)/python setup.py -q build --build-lib build/tsan --build-temp build/tsan-objects
+	touch $@
+
+tsan: build build/tsan/built
+	env LD_PRELOAD=$(TSAN) TSAN_OPTIONS=exitcode=66:suppressions=tests/tsan.supp PYTHONPATH=build/tsan \
+		setarch -R $(BIN)/python -m pytest -p no:cacheprovider -p no:faulthandler tests/test_ring.py \
+		tests/test_pipe_threads.py
 
 # Every fuzz target under the sanitizers, two at a time; FUZZ_EXECUTIONS=10000000 for a night. FUZZ_SEED=n repeats one
 fuzz: build build/asan/built
