@@ -233,6 +233,7 @@ TESTED_BY = {
     "consumer": "net/test_worker.py",
     "errors": "net/test_worker.py",
     "codecs._payload": "codecs/test_codec.py",
+    "bench._checks": "bench/test_sink.py",
     "bench._clock": "bench/test_floor.py",
     "bench._source": "bench/test_sink.py",
     "bench._traffic": "bench/test_sink.py",

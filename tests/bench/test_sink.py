@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from mediarouter import _rtcp
+from mediarouter import _rtcp, _stun
 from mediarouter.bench._sink import Sink
 from mediarouter.bench._source import Source
 from mediarouter.srtp import Profile, SrtpSession
+from mediarouter.testing.checks import binding_request
 
 PROFILE = Profile.AEAD_AES_128_GCM
 SEND, RECEIVE = bytes(range(28)), bytes(range(50, 78))
@@ -122,6 +123,47 @@ def test_damaged_and_foreign_packets_do_not_count():
 def test_audio_has_no_descriptor():
     figures = counted(packets_of(sources(vp8=False, payload_size=100, packets_per_frame=1), 20)[:20], vp8=False)
     assert figures["packets"] == 20
+
+
+def answers_to(worker: Sink | Source, far: socket.socket, checks: list[bytes]) -> list[bytes]:
+    """What comes back for these checks; the last of them must be answered."""
+    thread = threading.Thread(target=worker.run, daemon=True)
+    thread.start()
+    for check in checks:
+        far.send(check)
+    found: list[bytes] = []
+    while not found or found[-1][8:20] != checks[-1][8:20]:
+        data = far.recv(2048)
+        if data[0] == 1:
+            found.append(data)
+    worker.stop()
+    thread.join()
+    return found
+
+
+@pytest.mark.parametrize("kind", ["sink", "source"])
+def test_checks_of_full_agents_are_answered_and_no_others(kind):
+    checks = [binding_request(b"us:them", b"a stranger's", priority=2), binding_request(b"us:them", b"our own")]
+    with pair() as (near, far):
+        if kind == "sink":
+            worker: Sink | Source = Sink(vp8=True, transport_cc_id=0)
+            worker.add(near.fileno(), PROFILE, RECEIVE, SEND, b"check", b"our own")
+        else:
+            worker = sources()
+            worker.add(near.fileno(), PROFILE, SEND, RECEIVE, b"check", 1000, b"our own")
+        indication = b"\0\x11" + checks[1][2:]
+        answers = answers_to(worker, far, [b"\0\1", checks[0][:60], checks[0], indication, checks[1]])
+        assert len(answers) == 1
+        answer = _stun.parse(answers[0], b"our own")
+        assert answer["message_type"] == 0x0101 and answer["integrity"]
+        assert answers[0] == _stun.binding_response(checks[1], b"\x7f\0\0\1", far.getsockname()[1], b"our own")
+
+
+def test_padding_is_told_apart():
+    session = SrtpSession(PROFILE, SEND, RECEIVE)
+    padding = session.protect(bytes([0xA0, 96, 9, 9, 0, 0, 0, 1, 0, 0, 3, 0xE8]) + bytes(9) + b"\x0a")
+    figures = counted([*packets_of(sources(), 4)[:4], padding])
+    assert (figures["packets"], figures["padding"], figures["damaged"]) == (4, 1, 0)
 
 
 def test_senseless_sizes_are_refused():

@@ -11,7 +11,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 from mediarouter._messages cimport MSG_DONTWAIT, iovec, mmsghdr, recvmmsg, send
 from mediarouter._rtcp cimport ReportBlock, rtcp_write_rr
-from mediarouter._rtp cimport PACKET_RTCP, PACKET_RTP, RtpView, packet_kind, read_u16, rtp_extension, rtp_parse
+from mediarouter._rtp cimport PACKET_RTCP, PACKET_RTP, PACKET_STUN, RtpView, packet_kind, read_u16, rtp_extension, rtp_parse
 from mediarouter._srtp cimport (
     SrtpContext,
     SrtpProfile,
@@ -21,6 +21,7 @@ from mediarouter._srtp cimport (
     srtp_context_unprotect,
     srtp_context_unprotect_rtcp,
 )
+from mediarouter.bench._checks cimport CheckAnswerer, check_answer, check_answerer_init
 from mediarouter.bench._clock cimport CLOCK_MONOTONIC, CLOCK_REALTIME, clock_now_ns, sleep_exactly
 from mediarouter.bench._traffic cimport Stamp, read_payload
 from mediarouter.congestion._twcc cimport (
@@ -75,6 +76,7 @@ cdef struct Subscriber:
     int stream_count
     uint8_t check[256]
     int check_size
+    CheckAnswerer answerer
 
 
 @cython.final
@@ -98,7 +100,7 @@ cdef class Sink:
     cdef uint32_t latency[50000]
     cdef volatile bint stopping
     cdef volatile bint fresh       # forget what was counted
-    cdef uint64_t packets, octets, refused, damaged, rtcp, other, feedback, wakeups
+    cdef uint64_t packets, octets, padding, refused, damaged, rtcp, other, feedback, wakeups
 
     def __cinit__(self, *, bint vp8, int transport_cc_id, bint encrypted=True):
         cdef int i
@@ -126,8 +128,9 @@ cdef class Sink:
         free(self.subscribers)
         close(self.epoll_fd)
 
-    def add(self, int fd, int profile, bytes local_key, bytes remote_key, bytes check):
-        """One more subscriber: a connected UDP socket, its keys, and a check that renews consent."""
+    def add(self, int fd, int profile, bytes local_key, bytes remote_key, bytes check, bytes password=b""):
+        """One more subscriber: a connected UDP socket, its keys, a check that renews consent, and the client's own ICE
+        password, by which the router's checks are answered."""
         cdef Subscriber *subscriber = &self.subscribers[self.count]
         cdef epoll_event event
         if self.count == self.capacity or len(check) > 256:
@@ -141,6 +144,7 @@ cdef class Sink:
             subscriber.inbound = srtp_context_new(<SrtpProfile>profile, remote_key, <int>len(remote_key), True)
         memcpy(subscriber.check, <const char *>check, len(check))
         subscriber.check_size = <int>len(check)
+        check_answerer_init(&subscriber.answerer, fd, password, <int>len(password))
         event.events = <uint32_t>EPOLLIN
         event.data.u64 = <uint64_t>self.count
         epoll_ctl(self.epoll_fd, EPOLL_CTL_ADD, fd, &event)
@@ -164,8 +168,8 @@ cdef class Sink:
         """What was received since the last reset.
 
         Returns:
-            packets and octets that were checked through; refused (no decryption), damaged (checksum), lost and
-            disordered numbers; streams; rtcp packets; latency quantiles from a packet's first sending to its arrival.
+            packets and octets that were checked through; padding (packets without a payload); refused (no
+            decryption), damaged (checksum), lost and disordered numbers; streams; rtcp packets; latency quantiles from a packet's first sending to its arrival.
         """
         cdef uint64_t lost = 0
         cdef uint64_t disordered = 0
@@ -177,8 +181,8 @@ cdef class Sink:
                 disordered += self.subscribers[i].streams[k].disordered
                 streams += 1
         return {
-            "packets": self.packets, "octets": self.octets, "refused": self.refused, "damaged": self.damaged,
-            "lost": lost, "disordered": disordered, "streams": streams, "rtcp": self.rtcp, "other": self.other,
+            "packets": self.packets, "octets": self.octets, "padding": self.padding, "refused": self.refused,
+            "damaged": self.damaged, "lost": lost, "disordered": disordered, "streams": streams, "rtcp": self.rtcp, "other": self.other,
             "feedback": self.feedback, "wakeups": self.wakeups,
             "latency_us": {name: self.quantile(share) for name, share in
                            (("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0))},
@@ -218,7 +222,7 @@ cdef void run_sink(Sink sink) noexcept nogil:
 cdef void forget(Sink sink) noexcept nogil:
     cdef int i, k
     sink.fresh = False
-    sink.packets = sink.octets = sink.refused = sink.damaged = sink.rtcp = sink.other = 0
+    sink.packets = sink.octets = sink.padding = sink.refused = sink.damaged = sink.rtcp = sink.other = 0
     sink.feedback = sink.wakeups = 0
     memset(sink.latency, 0, sizeof(sink.latency))
     for i in range(sink.count):
@@ -247,6 +251,8 @@ cdef void drain(Sink sink, Subscriber *subscriber) noexcept nogil:
                     sink.rtcp += 1
                 else:
                     sink.refused += 1
+            elif packet_kind(data, size) == PACKET_STUN:
+                check_answer(&subscriber.answerer, subscriber.fd, data, size)
             else:
                 sink.other += 1
         if count < BATCH:
@@ -269,6 +275,9 @@ cdef void take_rtp(Sink sink, Subscriber *subscriber, uint8_t *data, int size) n
         if value != NULL and value_size >= 2:
             twcc_record_packet(subscriber.twcc, read_u16(value), now_ns // 1000)
     place(subscriber, &view)
+    if view.payload_size == 0:
+        sink.padding += 1
+        return
     if not read_payload(view.data + view.payload_offset, view.payload_size, sink.vp8, &stamp):
         sink.damaged += 1
         return
