@@ -240,6 +240,9 @@ TESTED_BY = {
     "bench.clients": "bench/test_fanout.py",
     "bench.commands": "test_cli.py",
     "bench.floor_process": "bench/test_fanout.py",
+    "bench.peers.orders": "bench/peers/test_crowd.py",
+    "bench.peers.peer": "bench/peers/test_crowd.py",
+    "bench.peers.run": "bench/peers/test_command.py",
     "bench.router_process": "bench/test_fanout.py",
 }
 

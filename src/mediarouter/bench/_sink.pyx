@@ -11,7 +11,16 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 from mediarouter._messages cimport MSG_DONTWAIT, iovec, mmsghdr, recvmmsg, send
 from mediarouter._rtcp cimport ReportBlock, rtcp_write_rr
-from mediarouter._rtp cimport PACKET_RTCP, PACKET_RTP, PACKET_STUN, RtpView, packet_kind, read_u16, rtp_extension, rtp_parse
+from mediarouter._rtp cimport (
+    PACKET_RTCP,
+    PACKET_RTP,
+    PACKET_STUN,
+    RtpView,
+    packet_kind,
+    read_u16,
+    rtp_extension,
+    rtp_parse,
+)
 from mediarouter._srtp cimport (
     SrtpContext,
     SrtpProfile,
@@ -169,7 +178,8 @@ cdef class Sink:
 
         Returns:
             packets and octets that were checked through; padding (packets without a payload); refused (no
-            decryption), damaged (checksum), lost and disordered numbers; streams; rtcp packets; latency quantiles from a packet's first sending to its arrival.
+            decryption), damaged (checksum), lost and disordered numbers; streams; rtcp packets; latency quantiles from
+            a packet's first sending to its arrival.
         """
         cdef uint64_t lost = 0
         cdef uint64_t disordered = 0
@@ -182,7 +192,8 @@ cdef class Sink:
                 streams += 1
         return {
             "packets": self.packets, "octets": self.octets, "padding": self.padding, "refused": self.refused,
-            "damaged": self.damaged, "lost": lost, "disordered": disordered, "streams": streams, "rtcp": self.rtcp, "other": self.other,
+            "damaged": self.damaged, "lost": lost, "disordered": disordered, "streams": streams, "rtcp": self.rtcp,
+            "other": self.other,
             "feedback": self.feedback, "wakeups": self.wakeups,
             "latency_us": {name: self.quantile(share) for name, share in
                            (("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0))},

@@ -10,12 +10,16 @@ from rich.table import Table
 
 from mediarouter import srtp
 from mediarouter.bench.fanout import Load, fanout
+from mediarouter.bench.peers.command import peers_command
 from mediarouter.srtp import Profile
 
 app = typer.Typer(no_args_is_help=True, help="Measure, each figure beside what it should be held against.")
 PROFILES = ("AEAD_AES_128_GCM", "AEAD_AES_256_GCM", "AES128_CM_SHA1_80")  # those of DTLS here
 console = Console(markup=False, highlight=False)
 errors = Console(stderr=True, markup=False, highlight=False)
+
+
+app.command("peers")(peers_command)
 
 
 @app.callback()
