@@ -40,6 +40,7 @@ cdef enum:
     PACKET_ROOM = 2048
     CHECK_INTERVAL_NS = 4000000000
     PLI = 1
+    FIRST_PICTURE_ID = 0x1000      # of 15 bits: who writes descriptors anew takes as many bytes as there were
 
 
 cdef struct Publisher:
@@ -130,6 +131,7 @@ cdef class Source:
         check_answerer_init(&publisher.answerer, fd, password, <int>len(password))
         publisher.ssrc = ssrc
         publisher.key_wanted = True
+        publisher.picture_id = FIRST_PICTURE_ID
         self.count += 1
 
     def run(self):

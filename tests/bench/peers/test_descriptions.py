@@ -37,7 +37,7 @@ def test_transports_that_routers_told_are_read_as_sdp_transform_reads_them(path)
     assert remote.ice.password == str(section["icePwd"])
     fingerprint = section.get("fingerprint") or theirs["fingerprint"]
     assert [f.value for f in remote.dtls.fingerprints] == [fingerprint["hash"]]
-    told = [c for c in section.get("candidates", ()) if c["component"] == 1]
+    told = [c for c in section.get("candidates", ()) if c["component"] == 1 and c["protocol"] == "udp"]
     assert [(c.address, c.port) for c in remote.candidates] == [(c["ip"], c["port"]) for c in told]
     roles = {"active": "client", "passive": "server", "actpass": "auto"}
     assert remote.dtls.role == roles[section["setup"]]
@@ -84,6 +84,16 @@ def test_an_answer_refuses_everything_else():
         read_transport(audio)
     with pytest.raises(NegotiationError, match="refused"):
         read_transport("v=0\r\nm=video 0 UDP/TLS/RTP/SAVPF 96\r\n")
+
+
+def test_data_channels_may_carry_the_transport_alone():
+    begin = (VECTORS / "livekit_begin.txt").read_text()
+    answer = sdp_transform.parse(receiving_answer(begin, LOCAL))
+    assert [(m["type"], m["port"], m["sctpPort"]) for m in answer["media"]] == [("application", 9, 5000)]
+    later = sdp_transform.parse(receiving_answer((VECTORS / "livekit_subscriber.txt").read_text(), LOCAL))
+    assert [(m["type"], m["port"]) for m in later["media"]] == [("application", 9), ("video", 9)]
+    assert later["groups"][0]["mids"] == "0 1" and later["media"][1]["payloads"] == 96
+    assert read_transport(begin).ice.ice_lite and not read_transport(JANUS_OFFER).ice.ice_lite
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Routers' processes: their time is the scheduler's, they end when told to, and what they say is waited for in time."""
 
 import os
+import socket
 import sys
 import time
 
@@ -74,5 +75,17 @@ def test_who_does_not_end_is_ended(tmp_path, monkeypatch):
         cpu_ns(stubborn.pid)
 
 
+def test_who_waits_for_others_is_told_twice(tmp_path, monkeypatch):
+    monkeypatch.setattr(processes, "INSIST_S", 0.05)
+    ready = tmp_path / "ready"
+    count = "told = []\nsignal.signal(15, lambda *_: told.append(1) or len(told) < 2 or sys.exit(0))\n"
+    patient = python(f"{count}open({str(ready)!r}, 'w')\nwhile True: signal.pause()", tmp_path / "log")
+    patient.wait_for(ready.exists)
+    patient.stop(insist=True)
+    assert patient._process.returncode == 0
+
+
 def test_a_free_port_can_be_bound():
-    assert 1024 <= free_port() < 65536
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+        with socket.socket(socket.AF_INET, kind) as sock:
+            sock.bind(("127.0.0.1", free_port(kind)))

@@ -11,6 +11,7 @@ from mediarouter.bench.clients import JoinError
 from mediarouter.bench.fanout import Load
 from mediarouter.bench.peers.crowd import Round, measure
 from mediarouter.bench.peers.janus import start_janus
+from mediarouter.bench.peers.livekit import start_livekit
 from mediarouter.bench.peers.orders import start_asyncio, start_mediarouter
 from mediarouter.bench.peers.peer import Missing, Peer, Setting
 from mediarouter.bench.peers.pion import start_pion
@@ -25,6 +26,7 @@ STARTERS: dict[str, Callable[[Setting], Peer]] = {
     "asyncio": start_asyncio,
     "janus": start_janus,
     "pion": start_pion,
+    "livekit": start_livekit,
 }
 PEERS = tuple(name for name in STARTERS if name != OURS)
 FAILURES = (PeerError, JoinError, NegotiationError, OSError)

@@ -97,7 +97,8 @@ def subscribing_offer(local: LocalTransport, streams: int, *, payload_type: int,
 
 
 def receiving_answer(offer: str, local: LocalTransport) -> str:
-    """The answer that takes every VP8 stream of an offer and nothing else.
+    """The answer that takes every VP8 stream of an offer; and a section for data channels, since a transport may begin
+    with that alone, but nobody will speak there. Everything else is refused.
 
     Raises:
         NegotiationError: the offer is malformed.
@@ -107,7 +108,11 @@ def receiving_answer(offer: str, local: LocalTransport) -> str:
         codec = next((c for c in read_rtpmaps(offered) if c.name.upper() == "VP8"), None)
         media = MediaSection(kind=offered.kind, protocol=offered.protocol, formats=offered.formats)
         mid = offered.mid or ""
-        if codec is None or offered.direction in ("recvonly", "inactive"):
+        if offered.kind == "application" and not offered.rejected:
+            _describe(media, local, mid=mid, direction="sendrecv")
+            media.add("sctp-port", offered.get("sctp-port") or "5000")
+            mids.append(mid)
+        elif codec is None or offered.direction in ("recvonly", "inactive"):
             media.port = 0
             media.add("mid", mid)
             media.add("inactive")

@@ -135,19 +135,23 @@ class JanusControl:
     def _request(self, message: dict[str, Any]) -> dict[str, Any]:
         assert self._socket is not None
         transaction = f"t{next(self._numbers)}"
-        self._socket.send(json.dumps(message | self._session | {"transaction": transaction}))
+        try:
+            self._socket.send(json.dumps(message | self._session | {"transaction": transaction}))
+            answer = self._answer_to(transaction)
+        except (TimeoutError, ConnectionClosed) as error:
+            raise PeerError(f"Janus does not answer {message['janus']}: {error or 'silence'}") from None
+        if answer["janus"] == "error":
+            raise PeerError(f"Janus refuses {message['janus']}: {answer['error']['reason']}")
+        return answer
+
+    def _answer_to(self, transaction: str) -> dict[str, Any]:
+        assert self._socket is not None
         deadline = time.monotonic() + ANSWER_TIMEOUT_S
         while time.monotonic() < deadline:
-            try:
-                answer = json.loads(self._socket.recv(ANSWER_TIMEOUT_S))
-            except (TimeoutError, ConnectionClosed):
-                break
-            if answer.get("transaction") != transaction or answer["janus"] == "ack":
-                continue
-            if answer["janus"] == "error":
-                raise PeerError(f"Janus refuses {message['janus']}: {answer['error']['reason']}")
-            return dict(answer)
-        raise PeerError(f"Janus does not answer {message['janus']}")
+            answer = json.loads(self._socket.recv(ANSWER_TIMEOUT_S))
+            if answer.get("transaction") == transaction and answer["janus"] != "ack":
+                return dict(answer)
+        raise TimeoutError
 
 
 def create_room(load: Load) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pathlib import Path
 START_TIMEOUT_S = 15.0
 ANSWER_TIMEOUT_S = 15.0
 STOP_TIMEOUT_S = 5.0
+INSIST_S = 0.2
 POLL_S = 0.02
 LOG_TAIL = 600
 CPU_CLOCK = 2  # of a process: the time of all its threads, ended ones included (clock_getcpuclockid)
@@ -38,9 +39,9 @@ def cpu_ns(pid: int) -> int:
     return used + sum(cpu_ns(child) for child in children)
 
 
-def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens to, for a program that cannot be asked which it took."""
-    with socket.socket() as sock:
+def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
+    """A port of 127.0.0.1 that nobody has, for a program that cannot be asked which it took."""
+    with socket.socket(socket.AF_INET, kind) as sock:
         sock.bind(("127.0.0.1", 0))
         return int(sock.getsockname()[1])
 
@@ -115,12 +116,21 @@ class PeerProcess:
         """The end of what it printed."""
         return self.log.read_text(errors="replace")[-LOG_TAIL:].strip()
 
-    def stop(self) -> None:
-        """End it: by its input's end or a signal, and by force after five seconds."""
+    def stop(self, *, insist: bool = False) -> None:
+        """End it: by its input's end or a signal, and by force after five seconds.
+
+        Args:
+            insist: say it twice, to who would wait for clients to leave.
+        """
         if self._process.stdin:
             self._process.stdin.close()
         else:
             self._process.terminate()
+        if insist:
+            try:
+                self._process.wait(INSIST_S)
+            except subprocess.TimeoutExpired:
+                self._process.terminate()
         try:
             self._process.wait(STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
