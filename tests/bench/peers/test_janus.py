@@ -34,7 +34,7 @@ def virtual_janus(room):
                     ]
             else:
                 found = room(asked["body"])
-                connection.send(json.dumps({"janus": "webrtcup", "sender": 1}))
+                connection.send(json.dumps({"janus": "webrtcup", "sender": asked["handle_id"]}))
                 answers = [{"janus": "ack"}]
                 if found is not None:
                     answers.append({"janus": "event", "plugindata": {"data": found[0]}, "jsep": found[1]})
@@ -50,7 +50,8 @@ def virtual_janus(room):
     thread.join()
 
 
-def test_requests_find_their_answers_among_what_comes_unasked():
+def test_requests_find_their_answers_among_what_comes_unasked(monkeypatch):
+    monkeypatch.setattr(janus, "ANSWER_TIMEOUT_S", 0.5)
     jsep = {"type": "offer", "sdp": "v=0"}
     with virtual_janus(lambda body: ({"videoroom": "attached"}, jsep)) as (port, heard):
         control = JanusControl()
@@ -59,6 +60,9 @@ def test_requests_find_their_answers_among_what_comes_unasked():
         handle = control.attach()
         answer = control.ask(handle, {"request": "join"}, ("answer", "v=0 ours"))
         assert answer["jsep"] == jsep
+        control.wait_for_media(handle)
+        with pytest.raises(PeerError, match="sees no connection: "):
+            control.wait_for_media(handle + 1)
         control.close()
     assert heard[2] == {
         "janus": "message",

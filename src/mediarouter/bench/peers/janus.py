@@ -63,8 +63,10 @@ class Janus:
         )
         feed = len(self._feeds) + 1
         body = {"request": "joinandconfigure", "ptype": "publisher", "room": ROOM, "id": feed}
-        event = self._control.ask(self._control.attach(), body, ("offer", offer))
+        handle = self._control.attach()
+        event = self._control.ask(handle, body, ("offer", offer))
         guest.connect(read_transport(event["jsep"]["sdp"]), controlling=True)
+        self._control.wait_for_media(handle)
         self._feeds.append(feed)
         return guest
 
@@ -87,13 +89,14 @@ class Janus:
 
 
 class JanusControl:
-    """Janus' API: requests by transaction, whose answers are waited for; what comes unasked is passed over."""
+    """Janus' API: requests by transaction, whose answers are waited for. Unasked, only `webrtcup` counts."""
 
     def __init__(self) -> None:
         self._ending = ExitStack()
         self._socket: ClientConnection | None = None
         self._numbers = itertools.count(1)
         self._session: dict[str, int] = {}
+        self._connected: set[int] = set()  # handles whose media can flow
 
     def connect(self, port: int) -> bool:
         """Whether the port is listened to."""
@@ -128,6 +131,19 @@ class JanusControl:
             raise PeerError(f"the room refuses {body['request']}: {data['error']}")
         return answer
 
+    def wait_for_media(self, handle: int) -> None:
+        """Until Janus has noticed that a connection is up: before that there is no feed to subscribe to.
+
+        Raises:
+            PeerError: it does not notice.
+        """
+        deadline = time.monotonic() + ANSWER_TIMEOUT_S
+        while handle not in self._connected:
+            try:
+                self._receive(deadline)
+            except (TimeoutError, ConnectionClosed) as error:
+                raise PeerError(f"Janus sees no connection: {error or 'silence'}") from None
+
     def close(self) -> None:
         """End it."""
         self._ending.close()
@@ -145,13 +161,18 @@ class JanusControl:
         return answer
 
     def _answer_to(self, transaction: str) -> dict[str, Any]:
-        assert self._socket is not None
         deadline = time.monotonic() + ANSWER_TIMEOUT_S
-        while time.monotonic() < deadline:
-            answer = json.loads(self._socket.recv(ANSWER_TIMEOUT_S))
+        while True:
+            answer = self._receive(deadline)
             if answer.get("transaction") == transaction and answer["janus"] != "ack":
-                return dict(answer)
-        raise TimeoutError
+                return answer
+
+    def _receive(self, deadline: float) -> dict[str, Any]:
+        assert self._socket is not None
+        message = dict(json.loads(self._socket.recv(max(0.0, deadline - time.monotonic()))))
+        if message["janus"] == "webrtcup":
+            self._connected.add(message["sender"])
+        return message
 
 
 def create_room(load: Load) -> dict[str, Any]:
