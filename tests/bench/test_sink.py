@@ -2,12 +2,14 @@
 
 import contextlib
 import socket
+import struct
 import threading
 from collections.abc import Iterator
 
 import pytest
+from aiortc.codecs.vpx import VpxPayloadDescriptor
 
-from mediarouter import _rtcp, _stun
+from mediarouter import _rtcp, _stun, rtp
 from mediarouter.bench._sink import Sink
 from mediarouter.bench._source import Source
 from mediarouter.srtp import Profile, SrtpSession
@@ -97,6 +99,18 @@ def test_what_a_source_sends_is_counted_whole():
     assert not any(figures[name] for name in ("lost", "disordered", "refused", "damaged", "other"))
     assert figures["latency_us"]["max"] > 0
     assert len({len(packet) for packet in packets}) == 2, "sizes differ by a byte, as browsers' do"
+
+
+def test_frames_begin_as_a_decoder_expects():
+    session = SrtpSession(PROFILE, RECEIVE, SEND)
+    payloads = [bytes(rtp.parse(session.unprotect(packet)).payload) for packet in packets_of(sources(), 12)[:12]]
+    found = [VpxPayloadDescriptor.parse(payload) for payload in payloads]
+    assert [descriptor.partition_start for descriptor, _ in found] == [1, 0, 0, 0] * 3
+    ids = [descriptor.picture_id for descriptor, _ in found]
+    assert ids == [first + frame for frame in range(3) for first in [ids[0]] * 4] and ids[0] > 127
+    tags = [int.from_bytes(data[:3], "little") for _, data in found[::4]]
+    assert [tag & 1 for tag in tags] == [0, 1, 1], "a key frame, then others"
+    assert found[0][1][3:10] == b"\x9d\x01\x2a" + struct.pack("<HH", 1280, 720)
 
 
 def test_lost_and_disordered_packets_are_told():

@@ -15,8 +15,9 @@ from mediarouter.srtp import Profile
 
 
 def main(options: dict[str, Any]) -> None:
-    """Compare; a termination signal ends the routers too."""
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    """Compare; a signal to end ends the routers too."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, frame: sys.exit(128 + number))
     found = compare(
         options["peers"],
         Load(publishers=options["publishers"], subscribers=options["subscribers"], seconds=options["seconds"]),
