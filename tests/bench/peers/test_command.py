@@ -1,6 +1,9 @@
 """`mediarouter bench peers`: options that make sense, a table for people, JSON for programs."""
 
 import json
+import os
+import signal
+import subprocess
 import sys
 
 import pytest
@@ -100,6 +103,38 @@ def test_the_comparison_runs_in_a_process_of_its_own(monkeypatch, tmp_path, reas
     assert figures["routers"]["asyncio"]["lost"] == 0
     assert "apt-get install janus" in figures["routers"]["janus"]["missing"]
     assert ("not permitted" in done.stderr) == bool(reason)
+
+
+@pytest.mark.e2e
+def test_a_comparison_ends_with_who_started_it(tmp_path):
+    options = {"peers": ["asyncio"], "publishers": 1, "subscribers": 1, "profile": "AEAD_AES_128_GCM"}
+    options |= {"rounds": 1, "seconds": 60, "address": ""}
+    with subprocess.Popen(
+        [sys.executable, "-m", "mediarouter.bench.peers.run", json.dumps(options)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+    ) as process:
+        assert json.loads(process.stdout.readline()) == {"doing": "mediarouter, round 1 of 1"}
+        process.stdin.close()
+        assert process.wait(20) == 128 + signal.SIGTERM
+    assert not list(tmp_path.iterdir()), "and its routers' folders are gone"
+
+
+STARTS_AND_ENDS = """
+import os, subprocess, sys
+from mediarouter.bench.peers.processes import children_of
+from mediarouter.bench.peers.run import end_children
+child = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
+print(children_of(os.getpid()) == [child.pid])
+end_children()
+print(children_of(os.getpid()))
+"""
+
+
+def test_routers_that_were_being_started_are_ended():
+    done = subprocess.run([sys.executable, "-c", STARTS_AND_ENDS], capture_output=True, text=True, timeout=30)
+    assert done.stdout == "True\n[]\n"
 
 
 def test_a_comparison_that_ends_early_is_told(monkeypatch):

@@ -56,11 +56,11 @@ def virtual(monkeypatch):
     return install
 
 
-def test_each_router_is_started_filled_and_ended_once_a_round(virtual):
+def test_each_router_is_started_filled_and_ended_once_a_round(virtual, tmp_path):
     ours, other = VirtualPeer([1000, 2000, 4000]), VirtualPeer([10_000, 10_000, 10_000])
     told = []
     order = virtual(mediarouter=ours, other=other)
-    found = compare(["other"], Load(subscribers=10), 3, profile=Profile.AES128_CM_SHA1_80, report=told.append)
+    found = compare(["other"], Load(subscribers=10), 3, tmp_path, profile=Profile.AES128_CM_SHA1_80, report=told.append)
     assert order == [OURS, "other"] * 3 and (ours.closed, other.closed) == (3, 3)
     assert told[1] == "other, round 1 of 3"
     assert (found["subscribers"], found["profile"]) == (10, "AES128_CM_SHA1_80")
@@ -69,28 +69,28 @@ def test_each_router_is_started_filled_and_ended_once_a_round(virtual):
     assert found["routers"]["other"]["rounds_ns"] == [10, 10, 10]
 
 
-def test_what_is_missing_or_fails_leaves_the_others_alone(virtual):
+def test_what_is_missing_or_fails_leaves_the_others_alone(virtual, tmp_path):
     absent, unlucky = VirtualPeer([Missing("apt-get install it")]), VirtualPeer([JoinError("no way in"), 9000])
     ours = VirtualPeer([1000, 1000])
     virtual(mediarouter=ours, absent=absent, unlucky=unlucky)
-    found = compare(["absent", "unlucky"], Load(), 2)["routers"]
+    found = compare(["absent", "unlucky"], Load(), 2, tmp_path)["routers"]
     assert found["absent"] == {"missing": "apt-get install it"} and absent.started == 1
     assert found["unlucky"]["failures"] == ["round 1: no way in"] and unlucky.closed == 2
     assert (found["unlucky"]["ratio"], found["unlucky"]["rounds_ns"]) == (9, [9])
 
 
-def test_where_ours_failed_there_is_no_ratio(virtual):
+def test_where_ours_failed_there_is_no_ratio(virtual, tmp_path):
     virtual(mediarouter=VirtualPeer([PeerError("no")]), other=VirtualPeer([5000]))
-    found = compare(["other"], Load(), 1)["routers"]
+    found = compare(["other"], Load(), 1, tmp_path)["routers"]
     assert found[OURS] == {"version": "1.2", "failures": ["round 1: no"]}
     assert found["other"]["ratio"] is None and found["other"]["ns_per_packet"] == 5
 
 
-def test_a_mistake_of_the_callers_is_no_failure_of_a_router(virtual):
+def test_a_mistake_of_the_callers_is_no_failure_of_a_router(virtual, tmp_path):
     ours = VirtualPeer([ValueError("a bug")])
     virtual(mediarouter=ours)
     with pytest.raises(ValueError, match="a bug"):
-        compare([], Load(), 1)
+        compare([], Load(), 1, tmp_path)
     assert ours.closed == 1
 
 

@@ -86,9 +86,9 @@ def run_apart(options: dict[str, Any], report: Callable[[str], None]) -> dict[st
     options = options | {"address": "" if reason else namespace.ADDRESS}
     command.append(json_format.dumps(options))
     process = subprocess.Popen(
-        command if reason else namespace.within(command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+        command if reason else namespace.within(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
-    assert process.stdout
+    assert process.stdin and process.stdout
     figures: dict[str, Any] = {}
     try:
         for line in process.stdout:
@@ -97,8 +97,7 @@ def run_apart(options: dict[str, Any], report: Callable[[str], None]) -> dict[st
                 report(told["doing"])
             figures = told.get("figures", figures)
     finally:
-        if not figures:
-            process.terminate()
+        process.stdin.close()  # which ends it, if it has not
         process.wait(60)
     if not figures:
         errors.print("the comparison ended before its time", style="red")

@@ -1,7 +1,6 @@
 """All routers in turn, round by round, under the same traffic of the same clients; and what that comes to."""
 
 import statistics
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -52,6 +51,7 @@ def compare(
     names: Sequence[str],
     load: Load,
     rounds: int,
+    folder: Path,
     *,
     profile: Profile = Profile.AEAD_AES_128_GCM,
     address: str = "",
@@ -61,6 +61,7 @@ def compare(
 
     Args:
         names: of `PEERS`.
+        folder: for the routers' configurations and logs, one folder each and round.
         address: of an interface that is not loopback, for who needs one; "" when there is none.
         report: is told what is being done.
 
@@ -76,8 +77,9 @@ def compare(
         if contender.missing:
             continue
         report(f"{contender.name}, round {number + 1} of {rounds}")
-        with tempfile.TemporaryDirectory(prefix="mediarouter-bench-") as folder:
-            _take_part(contender, number, Setting(load, certificate, Path(folder), address))
+        own = folder / f"{contender.name}-{number}"
+        own.mkdir()
+        _take_part(contender, number, Setting(load, certificate, own, address))
     return {
         "publishers": load.publishers,
         "subscribers": load.subscribers,

@@ -29,14 +29,25 @@ def cpu_ns(pid: int) -> int:
     """
     try:
         used = time.clock_gettime_ns((~pid << 3) | CPU_CLOCK)
-        children = [
-            int(child)
-            for task in Path(f"/proc/{pid}/task").iterdir()
-            for child in (task / "children").read_text().split()
-        ]
+        children = children_of(pid)
     except OSError as error:
         raise ProcessLookupError(f"process {pid} has ended") from error
     return used + sum(cpu_ns(child) for child in children)
+
+
+def children_of(pid: int) -> list[int]:
+    """Of all threads of a process.
+
+    Raises:
+        OSError: there is no such process.
+    """
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        try:
+            found += map(int, (task / "children").read_text().split())
+        except (FileNotFoundError, ProcessLookupError):  # a thread that has just ended
+            continue
+    return found
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
