@@ -60,7 +60,7 @@ type router struct {
 }
 
 // newAPI has VP8, NACK, reports and transport-wide feedback; one socket for all connections, on loopback, whose writes
-// are gathered into sendmmsg by Pion's own batching: a third less time than a socket for each connection.
+// are gathered into sendmmsg by Pion's own batching: a quarter less time than a socket for each connection.
 func newAPI() (*webrtc.API, error) {
 	media := &webrtc.MediaEngine{}
 	feedback := []webrtc.RTCPFeedback{{Type: "ccm", Parameter: "fir"}}
