@@ -252,6 +252,7 @@ TESTED_BY = {
     "consumer": "net/test_worker.py",
     "errors": "net/test_worker.py",
     "codecs._payload": "codecs/test_codec.py",
+    "bench._checks": "bench/test_sink.py",
     "bench._clock": "bench/test_floor.py",
     "bench._source": "bench/test_sink.py",
     "bench._traffic": "bench/test_sink.py",
@@ -269,6 +270,9 @@ TESTED_BY = {
     "bench.rooms": "bench/test_latency.py",
     "bench.stun_checks": "bench/test_handshake.py",
     "bench.running": "bench/test_fanout.py",
+    "bench.peers.orders": "bench/peers/test_crowd.py",
+    "bench.peers.peer": "bench/peers/test_crowd.py",
+    "bench.peers.run": "bench/peers/test_command.py",
     "bench.router_process": "bench/test_fanout.py",
     "bench.stage": "bench/test_replay.py",
 }

@@ -8,11 +8,13 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from aiortc.codecs.vpx import VpxPayloadDescriptor
 
-from mediarouter import _rtcp, rtp
+from mediarouter import _rtcp, _stun, rtp
 from mediarouter.bench._sink import Sink
 from mediarouter.bench._source import Source
 from mediarouter.srtp import Profile, SrtpSession
+from mediarouter.testing.checks import binding_request
 
 PROFILE = Profile.AEAD_AES_128_GCM
 SEND, RECEIVE = bytes(range(28)), bytes(range(50, 78))
@@ -102,6 +104,18 @@ def test_what_a_source_sends_is_counted_whole():
     assert not any(figures[name] for name in ("lost", "disordered", "refused", "damaged", "other"))
     assert figures["latency_us"]["max"] > 0
     assert len({len(packet) for packet in packets}) == 2, "sizes differ by a byte, as browsers' do"
+
+
+def test_frames_begin_as_a_decoder_expects():
+    session = SrtpSession(PROFILE, RECEIVE, SEND)
+    payloads = [bytes(rtp.parse(session.unprotect(packet)).payload) for packet in packets_of(sources(), 12)[:12]]
+    found = [VpxPayloadDescriptor.parse(payload) for payload in payloads]
+    assert [descriptor.partition_start for descriptor, _ in found] == [1, 0, 0, 0] * 3
+    ids = [descriptor.picture_id for descriptor, _ in found]
+    assert ids == [first + frame for frame in range(3) for first in [ids[0]] * 4] and ids[0] > 127
+    tags = [int.from_bytes(data[:3], "little") for _, data in found[::4]]
+    assert [tag & 1 for tag in tags] == [0, 1, 1], "a key frame, then others"
+    assert found[0][1][3:10] == b"\x9d\x01\x2a" + struct.pack("<HH", 1280, 720)
 
 
 def test_lost_and_disordered_packets_are_told():
@@ -276,3 +290,45 @@ def test_some_publishers_can_be_silent():
 def test_senseless_sizes_are_refused(changed, says):
     with pytest.raises(ValueError, match=says):
         sources(**changed)
+
+
+def answers_to(worker: Sink | Source, far: socket.socket, checks: list[bytes]) -> list[bytes]:
+    """What comes back for these checks; the last of them must be answered."""
+    thread = threading.Thread(target=worker.run, daemon=True)
+    thread.start()
+    for check in checks:
+        far.send(check)
+    found: list[bytes] = []
+    while not found or found[-1][8:20] != checks[-1][8:20]:
+        data = far.recv(2048)
+        if data[0] == 1:
+            found.append(data)
+    worker.stop()
+    thread.join()
+    return found
+
+
+@pytest.mark.parametrize("kind", ["sink", "source"])
+def test_checks_of_full_agents_are_answered_and_no_others(kind):
+    checks = [binding_request(b"us:them", b"a stranger's", priority=2), binding_request(b"us:them", b"our own")]
+    with pair() as (near, far):
+        if kind == "sink":
+            worker: Sink | Source = Sink(vp8=True, transport_cc_id=0)
+            worker.add(near.fileno(), PROFILE, RECEIVE, SEND, b"check", b"our own")
+        else:
+            worker = sources()
+            worker.add(near.fileno(), PROFILE, SEND, RECEIVE, b"check", 1000, b"our own")
+        indication = b"\0\x11" + checks[1][2:]
+        answers = answers_to(worker, far, [b"\0\1", checks[0][:60], checks[0], indication, checks[1]])
+        assert len(answers) == 1
+        answer = _stun.parse(answers[0], b"our own")
+        assert answer["message_type"] == 0x0101 and answer["integrity"]
+        assert answers[0] == _stun.binding_response(checks[1], b"\x7f\0\0\1", far.getsockname()[1], b"our own")
+
+
+def test_padding_is_told_apart():
+    session = SrtpSession(PROFILE, SEND, RECEIVE)
+    padding = session.protect(bytes([0xA0, 96, 9, 9, 0, 0, 0, 1, 0, 0, 3, 0xE8]) + bytes(9) + b"\x0a")
+    figures = counted([*packets_of(sources(), 4)[:4], padding])
+    assert (figures["packets"], figures["padding"], figures["damaged"]) == (4, 1, 0)
+

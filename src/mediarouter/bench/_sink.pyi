@@ -10,7 +10,15 @@ class Sink:
     @property
     def count(self) -> int: ...
     def add(
-        self, fd: int, profile: int, local_key: bytes, remote_key: bytes, check: bytes, *, direct: bool = ...
+        self,
+        fd: int,
+        profile: int,
+        local_key: bytes,
+        remote_key: bytes,
+        check: bytes,
+        password: bytes = ...,
+        *,
+        direct: bool = ...,
     ) -> None: ...
     def run(self) -> None: ...
     def stop(self) -> None: ...

@@ -25,7 +25,16 @@ from mediarouter._messages cimport (
     send,
 )
 from mediarouter._rtcp cimport ReportBlock, rtcp_write_rr
-from mediarouter._rtp cimport PACKET_RTCP, PACKET_RTP, RtpView, packet_kind, read_u16, rtp_extension, rtp_parse
+from mediarouter._rtp cimport (
+    PACKET_RTCP,
+    PACKET_RTP,
+    PACKET_STUN,
+    RtpView,
+    packet_kind,
+    read_u16,
+    rtp_extension,
+    rtp_parse,
+)
 from mediarouter._srtp cimport (
     SrtpContext,
     SrtpProfile,
@@ -35,6 +44,7 @@ from mediarouter._srtp cimport (
     srtp_context_unprotect,
     srtp_context_unprotect_rtcp,
 )
+from mediarouter.bench._checks cimport CheckAnswerer, check_answer, check_answerer_init
 from mediarouter.bench._clock cimport (
     CLOCK_MONOTONIC,
     CLOCK_REALTIME,
@@ -121,6 +131,7 @@ cdef struct Subscriber:
     bint direct
     uint8_t check[256]
     int check_size
+    CheckAnswerer answerer
 
 
 @cython.final
@@ -147,7 +158,7 @@ cdef class Sink:
     cdef volatile bint stopping
     cdef int64_t tick              # of all runs
     cdef volatile bint fresh       # forget what was counted
-    cdef uint64_t packets, octets, refused, damaged, rtcp, other, feedback, wakeups, overrun
+    cdef uint64_t packets, octets, padding, refused, damaged, rtcp, other, feedback, wakeups, overrun
 
     def __cinit__(self, *, bint vp8, int transport_cc_id, bint encrypted=True, int audio_payload_type=-1):
         cdef int i
@@ -179,10 +190,12 @@ cdef class Sink:
         free(self.subscribers)
         close(self.epoll_fd)
 
-    def add(self, int fd, int profile, bytes local_key, bytes remote_key, bytes check, *, bint direct=False):
+    def add(self, int fd, int profile, bytes local_key, bytes remote_key, bytes check, bytes password=b"", *,
+            bint direct=False):
         """One more subscriber: a connected UDP socket, its keys, and a check that renews consent.
 
         Args:
+            password: the client's own ICE password, by which the router's checks are answered.
             direct: what it gets comes straight from a source; it says nothing, and is counted apart.
         """
         cdef Subscriber *subscriber = &self.subscribers[self.count]
@@ -204,6 +217,7 @@ cdef class Sink:
             raise MemoryError
         setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on))
         setsockopt(fd, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof(on))
+        check_answerer_init(&subscriber.answerer, fd, password, <int>len(password))
         event.events = <uint32_t>EPOLLIN
         event.data.u64 = <uint64_t>self.count
         epoll_ctl(self.epoll_fd, EPOLL_CTL_ADD, fd, &event)
@@ -227,8 +241,8 @@ cdef class Sink:
         """What was received since the last reset.
 
         Returns:
-            packets and octets that were checked through; refused (no decryption), damaged (checksum), lost and
-            disordered numbers; streams, and how many of them brought something (`flowing`); rtcp packets; packets that
+            packets and octets that were checked through; padding (packets without a payload); refused (no
+            decryption), damaged (checksum), lost and disordered numbers; streams, and how many of them brought something (`flowing`); rtcp packets; packets that
             found no room in a subscriber's socket (`overrun`, also among the lost); quantiles of the time from a
             packet's first sending to its arrival in the kernel, for video, audio, both, and what came direct.
         """
@@ -246,7 +260,8 @@ cdef class Sink:
                 flowing += stream.packets > 0
                 streams += not self.subscribers[i].direct
         return {
-            "packets": self.packets, "octets": self.octets, "refused": self.refused, "damaged": self.damaged,
+            "packets": self.packets, "octets": self.octets, "padding": self.padding,
+            "refused": self.refused, "damaged": self.damaged,
             "lost": lost, "disordered": disordered, "streams": streams, "flowing": flowing, "rtcp": self.rtcp,
             "other": self.other, "feedback": self.feedback, "wakeups": self.wakeups, "overrun": self.overrun,
             "latency_us": self.quantiles((KIND_VIDEO, KIND_AUDIO)), "video_us": self.quantiles((KIND_VIDEO,)),
@@ -292,7 +307,7 @@ cdef void run_sink(Sink sink) noexcept nogil:
 cdef void forget(Sink sink) noexcept nogil:
     cdef int i, k
     sink.fresh = False
-    sink.packets = sink.octets = sink.refused = sink.damaged = sink.rtcp = sink.other = 0
+    sink.packets = sink.octets = sink.padding = sink.refused = sink.damaged = sink.rtcp = sink.other = 0
     sink.feedback = sink.wakeups = sink.overrun = 0
     for i in range(KINDS):
         histogram_clear(&sink.travel[i])
@@ -348,6 +363,8 @@ cdef void take(Sink sink, Subscriber *subscriber, uint8_t *data, int size, int64
             sink.rtcp += 1
         else:
             sink.refused += 1
+    elif kind == PACKET_STUN:
+        check_answer(&subscriber.answerer, subscriber.fd, data, size)
     else:
         sink.other += 1
 
@@ -367,6 +384,9 @@ cdef void take_rtp(Sink sink, Subscriber *subscriber, uint8_t *data, int size, i
         if value != NULL and value_size >= 2:
             twcc_record_packet(subscriber.twcc, read_u16(value), arrival_ns // 1000)
     count_number(stream_of(subscriber, view.ssrc, view.seq), view.seq)
+    if view.payload_size == 0:
+        sink.padding += 1
+        return
     audio = not sink.vp8 or view.payload_type == sink.audio_payload_type
     if not read_payload(view.data + view.payload_offset, view.payload_size, not audio, &stamp):
         sink.damaged += 1

@@ -18,7 +18,14 @@ class Source:
     @property
     def count(self) -> int: ...
     def add(
-        self, fd: int, profile: int, local_key: bytes, remote_key: bytes, check: bytes, ssrc: int
+        self,
+        fd: int,
+        profile: int,
+        local_key: bytes,
+        remote_key: bytes,
+        check: bytes,
+        ssrc: int,
+        password: bytes = ...,
     ) -> None: ...
     def limit(self, count: int) -> None: ...
     def run(self) -> None: ...

@@ -14,6 +14,7 @@ from mediarouter._rtcp cimport RTCP_PSFB, RtcpReader, RtcpView, rtcp_next, rtcp_
 from mediarouter._rtp cimport (
     ExtensionWriter,
     PACKET_RTCP,
+    PACKET_STUN,
     abs_send_time,
     extension_writer_add,
     extension_writer_finish,
@@ -31,6 +32,7 @@ from mediarouter._srtp cimport (
     srtp_context_protect,
     srtp_context_unprotect_rtcp,
 )
+from mediarouter.bench._checks cimport CheckAnswerer, check_answer, check_answerer_init
 from mediarouter.bench._clock cimport (
     CLOCK_MONOTONIC,
     CLOCK_REALTIME,
@@ -46,6 +48,7 @@ cdef enum:
     PACKET_ROOM = 2048
     CHECK_INTERVAL_NS = 4000000000
     PLI = 1
+    FIRST_PICTURE_ID = 0x1000      # of 15 bits: who writes descriptors anew takes as many bytes as there were
     NAP_LEAST_NS = 20000           # a shorter one is waited for awake
 
 
@@ -61,6 +64,7 @@ cdef struct Publisher:
     SrtpContext *inbound
     uint8_t check[256]             # a connectivity check, for consent
     int check_size
+    CheckAnswerer answerer
     int64_t next_check_ns
     uint32_t ssrc
     uint32_t number                # packets sent
@@ -127,12 +131,14 @@ cdef class Source:
             srtp_context_free(self.publishers[i].inbound)
         free(self.publishers)
 
-    def add(self, int fd, int profile, bytes local_key, bytes remote_key, bytes check, uint32_t ssrc):
+    def add(self, int fd, int profile, bytes local_key, bytes remote_key, bytes check, uint32_t ssrc,
+            bytes password=b""):
         """One more publisher.
 
         Args:
             fd: a connected UDP socket; the caller keeps it open.
             check: a connectivity check that renews consent.
+            password: the client's own of ICE, by which the router's checks are answered.
         """
         cdef Publisher *publisher = &self.publishers[self.count]
         if self.count == self.capacity or len(check) > 256:
@@ -143,8 +149,10 @@ cdef class Source:
         publisher.inbound = srtp_context_new(<SrtpProfile>profile, remote_key, <int>len(remote_key), True)
         memcpy(publisher.check, <const char *>check, len(check))
         publisher.check_size = <int>len(check)
+        check_answerer_init(&publisher.answerer, fd, password, <int>len(password))
         publisher.ssrc = ssrc
         publisher.key_wanted = True
+        publisher.picture_id = FIRST_PICTURE_ID
         self.count += 1
         self.limited = self.count
 
@@ -299,6 +307,8 @@ cdef void read_back(Source source, Publisher *publisher) noexcept nogil:
         size = <int>recv(publisher.fd, data, PACKET_ROOM, MSG_DONTWAIT)
         if size <= 0:
             return
+        if packet_kind(data, size) == PACKET_STUN:
+            check_answer(&publisher.answerer, publisher.fd, data, size)
         if packet_kind(data, size) != PACKET_RTCP:
             continue
         size = srtp_context_unprotect_rtcp(publisher.inbound, data, size)

@@ -1,12 +1,13 @@
 # The payload of benchmark traffic: who sent it, its number, when, and a checksum over all of it; behind a VP8
 # descriptor where a codec is wanted. So a receiver proves that every byte came through.
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 cdef enum:
     VP8_DESCRIPTOR_SIZE = 6        # X, I with 15 bits, L, T (RFC 7741 section 4.2)
+    VP8_HEADER_SIZE = 10           # of a key frame (RFC 6386 section 9.1); other packets have as many bytes for it
     STAMP_SIZE = 32                # publisher, number, send time, checksum
-    PAYLOAD_MIN = 40
+    PAYLOAD_MIN = STAMP_SIZE + VP8_HEADER_SIZE
 
 cdef struct Stamp:
     uint32_t publisher
@@ -32,6 +33,12 @@ cdef inline uint64_t mix(const uint8_t *data, int size, uint64_t state) noexcept
 cdef inline uint64_t checksum_of(const Stamp *stamp, const uint8_t *filler, int size) noexcept nogil:
     return mix(filler, size, (<uint64_t>stamp.publisher << 32 | stamp.number) ^ <uint64_t>stamp.sent_ns ^ stamp.length)
 
+# How a frame begins: a tag, and in a key frame start code, width and height of 1280 by 720
+cdef inline void write_frame_tag(uint8_t *out, bint key) noexcept nogil:
+    out[0] = 0x10 if key else 0x11             # shown; the P bit is the lowest
+    if key:
+        memcpy(out + 3, <const char *>b"\x9d\x01\x2a\x00\x05\xd0\x02", 7)
+
 # Write a payload of `size` bytes; `size` is at least PAYLOAD_MIN
 cdef inline void write_payload(uint8_t *out, int size, bint vp8, bint start, bint key, uint16_t picture_id,
                                uint32_t publisher, uint32_t number, int64_t sent_ns) noexcept nogil:
@@ -44,8 +51,10 @@ cdef inline void write_payload(uint8_t *out, int size, bint vp8, bint start, bin
         out[3] = <uint8_t>picture_id
         out[4] = <uint8_t>picture_id           # every picture is of the base layer
         out[5] = 0
-        out[6] = 0 if key else 1               # P bit of the frame tag, in the first packet (RFC 7741 section 4.3)
-        at = VP8_DESCRIPTOR_SIZE + 1
+        memset(out + VP8_DESCRIPTOR_SIZE, 0, VP8_HEADER_SIZE)
+        if start:
+            write_frame_tag(out + VP8_DESCRIPTOR_SIZE, key)
+        at = VP8_DESCRIPTOR_SIZE + VP8_HEADER_SIZE
     stamp.publisher = publisher
     stamp.number = number
     stamp.sent_ns = sent_ns
@@ -55,7 +64,7 @@ cdef inline void write_payload(uint8_t *out, int size, bint vp8, bint start, bin
 
 # False: it is not what was sent
 cdef inline bint read_payload(const uint8_t *payload, int size, bint vp8, Stamp *stamp) noexcept nogil:
-    cdef int at = VP8_DESCRIPTOR_SIZE + 1 if vp8 else 0
+    cdef int at = VP8_DESCRIPTOR_SIZE + VP8_HEADER_SIZE if vp8 else 0
     if size < at + STAMP_SIZE:
         return False
     memcpy(stamp, payload + at, STAMP_SIZE)

@@ -28,6 +28,7 @@ class Joined:
         socket: connected to the router, not blocking.
         local_key, remote_key: SRTP master keys with salts, of what the client sends and receives.
         check: a connectivity check, to be sent again every few seconds (RFC 7675).
+        password: the client's own of ICE; a router that is ICE-lite never asks for it.
     """
 
     socket: socket.socket
@@ -35,6 +36,7 @@ class Joined:
     local_key: bytes
     remote_key: bytes
     check: bytes
+    password: bytes = b""
 
 
 class Client:

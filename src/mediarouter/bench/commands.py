@@ -17,6 +17,7 @@ from mediarouter.bench.handshake import handshake
 from mediarouter.bench.latency import latency
 from mediarouter.bench.load import Load, audio_load
 from mediarouter.bench.memory import memory
+from mediarouter.bench.peers.command import peers_command
 from mediarouter.bench.rooms import Room
 from mediarouter.srtp import Profile
 
@@ -25,6 +26,9 @@ PROFILES = ("AEAD_AES_128_GCM", "AEAD_AES_256_GCM", "AES128_CM_SHA1_80")  # thos
 JSON = typer.Option(False, "--json", help="Print JSON.")
 PLOT = typer.Option(None, "--plot", help="Draw the figures into this picture (png, svg, pdf).")
 INTERRUPTED = 130
+
+
+app.command("peers")(peers_command)
 
 
 @app.callback()
