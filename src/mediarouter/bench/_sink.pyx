@@ -242,9 +242,10 @@ cdef class Sink:
 
         Returns:
             packets and octets that were checked through; padding (packets without a payload); refused (no
-            decryption), damaged (checksum), lost and disordered numbers; streams, and how many of them brought something (`flowing`); rtcp packets; packets that
-            found no room in a subscriber's socket (`overrun`, also among the lost); quantiles of the time from a
-            packet's first sending to its arrival in the kernel, for video, audio, both, and what came direct.
+            decryption), damaged (checksum), lost and disordered numbers; streams, and how many brought something
+            (`flowing`); rtcp packets; packets that found no room in a subscriber's socket (`overrun`, also among the
+            lost); quantiles of the time from a packet's first sending to its arrival in the kernel, for video, audio,
+            both, and what came direct.
         """
         cdef uint64_t lost = 0
         cdef uint64_t disordered = 0
