@@ -169,8 +169,3 @@ def test_bench_ends_at_ctrl_c_with_all_its_processes(count):
     finally:
         process.kill()
         process.communicate()
-
-
-def test_a_picture_that_cannot_be_drawn_is_told_before_the_run(tmp_path):
-    done = run("bench", "fanout", "--plot", str(tmp_path / "figures.exe"))
-    assert done.returncode == 1 and ".exe is no format of pictures" in done.stderr and done.stdout == ""

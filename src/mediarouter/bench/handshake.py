@@ -1,9 +1,10 @@
 """`mediarouter bench handshake`: clients that come in while media flows.
 
-The router is given media until its engine is busy for a share of a core. Then clients come at a steady rate: each asks
-for a transport, has its check answered and shakes hands by DTLS, all of it in the router's process. What that costs is
-the processor time of its other threads, and what the engine spends more; what it does to the media is its latency with
-and without. The clients live on the same machine: their cost is told beside, since it may be what limits the rate.
+A client that joins asks for a transport, has its check answered and shakes hands by DTLS, all of it in the router's
+process. First as many as can come while there is no media, which tells what a join costs each thread. Then the router
+is given media until its engine is busy for a share of a core, and clients come at a steady rate: what that does to the
+media is its latency with and without. The clients live on the same machine: their cost is told beside, since it may be
+what limits the rate.
 """
 
 from contextlib import closing
@@ -16,6 +17,9 @@ from mediarouter.bench.meeting import Meeting
 from mediarouter.bench.rooms import Room, Rooms
 from mediarouter.bench.router_under_test import RouterProcess
 from mediarouter.bench.stun_checks import checks
+
+ALONE_S = 3.0
+RATE_OF_ALL = 10_000.0  # more than anybody lets in
 
 
 def handshake(
@@ -34,29 +38,44 @@ def handshake(
         _, client = router.join(meeting.certificate)
         with client.socket:
             checked = checks(router, client)
+        tell("clients alone", 0.1)
+        alone = joins_alone(meeting, router)
         rooms = Rooms(meeting, Room())
         for step in rooms.fill(share):
-            tell(f"{rooms.loud} rooms: {step['engine_share']:.0%} of a core", 0.1)
+            tell(f"{rooms.loud} rooms: {step['engine_share']:.0%} of a core", 0.3)
         tell("media alone", 0.4)
         without = meeting.measure(seconds)
         tell(f"media while {rate:g} clients a second come in", 0.7)
         crowd = Joins(router, meeting.certificate, rate)
         during = meeting.measure(seconds, meanwhile=lambda: crowd.run(seconds))
-    return summary(rate, crowd.outcome, without, during) | checked
+    return summary(rate, crowd.outcome, without, during) | alone | checked
+
+
+def joins_alone(meeting: Meeting, router: RouterProcess) -> dict[str, Any]:
+    """As many as can come, without media: what one costs."""
+    before = router.figures()
+    outcome = Joins(router, meeting.certificate, RATE_OF_ALL).run(ALONE_S)
+    after = router.figures()
+    joined = max(1, outcome.joined)
+    engine_ns, all_ns = (after[name] - before[name] for name in ("engine_cpu_ns", "cpu_ns"))
+    return {
+        "alone_joins_per_second": round(outcome.joined / ALONE_S, 1),
+        "alone_router_us_per_join": round((all_ns - engine_ns) / 1000 / joined),
+        "alone_engine_us_per_join": round(engine_ns / 1000 / joined),
+        "alone_client_us_per_join": round(outcome.client_cpu_ns / 1000 / joined),
+    }
 
 
 def summary(rate: float, outcome: Outcome, without: dict[str, Any], during: dict[str, Any]) -> dict[str, Any]:
     """What joins cost, and what they did to the media."""
     joined, seconds = max(1, outcome.joined), during["seconds"]
     control_us = (during["router_share"] - during["engine_share"]) * seconds * 1e6
-    engine_us = (during["engine_share"] - without["engine_share"]) * seconds * 1e6
     times_ms = sorted(outcome.times_ms) or [0.0]
     return {
         "joins_per_second": round(outcome.joined / seconds, 1),
         "asked_per_second": rate,
         "failed": outcome.failed,
         "router_us_per_join": round(control_us / joined),
-        "engine_us_per_join": round(engine_us / joined),
         "client_us_per_join": round(outcome.client_cpu_ns / 1000 / joined),
         "join_ms": {
             name: round(times_ms[int(share * (len(times_ms) - 1))], 1) for name, share in (("p50", 0.5), ("p99", 0.99))
