@@ -14,7 +14,7 @@ SOURCES = sorted(p for p in PACKAGE.rglob("*") if p.suffix in (".py", ".pyx", ".
 
 # The layer of each module, by its path without suffix; a folder stands for what is in it.
 LAYERS = {
-    0: ["errors", "parameters", "_drop", "_address", "events"],
+    0: ["errors", "parameters", "_drop", "_balance", "_address", "events"],
     1: [
         "_rtp",
         "_rtp_batch",
