@@ -17,6 +17,7 @@ from mediarouter.bench.latency import latency
 from mediarouter.bench.load import Load, audio_load
 from mediarouter.bench.memory import memory
 from mediarouter.bench.rooms import Room
+from mediarouter.bench.soak import soak
 from mediarouter.srtp import Profile
 
 app = typer.Typer(no_args_is_help=True, help="Measure, each figure beside what it should be held against.")
@@ -34,10 +35,10 @@ def bench() -> None:
 def run(
     title: str,
     measure: Callable[[display.Tell], dict[str, Any]],
-    draw: Callable[[Any, dict[str, Any]], None],
+    draw: Callable[[Any, dict[str, Any]], None] | None = None,
     *,
     json: bool,
-    plot: Path | None,
+    plot: Path | None = None,
 ) -> None:
     """Measure with a progress bar, show and draw; what cannot be done is told in a line."""
     try:
@@ -46,7 +47,7 @@ def run(
         with display.progress_bar(title) as tell:
             figures = measure(tell)
         display.show(title, figures | {"backend": srtp.backend}, as_json=json)
-        if plot:
+        if plot and draw:
             display.save(draw, figures, plot)
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
@@ -126,6 +127,7 @@ def memory_command(
     plot: Path | None = PLOT,
 ) -> None:
     """Memory of an idle transport before and after its handshake, and of a consumer idle and at work."""
+
     def measure(tell: display.Tell) -> dict[str, Any]:
         return memory(transports, consumers, seconds, tell=tell)
 
@@ -146,6 +148,16 @@ def handshake_command(
         return handshake(rate, seconds, load, tell=tell)
 
     run("handshake", measure, plots.draw_handshake, json=json, plot=plot)
+
+
+@app.command("soak")
+def soak_command(
+    minutes: float = typer.Option(10.0, min=0.1, max=10_000, help="How long people come and go."),
+    load: float = typer.Option(0.8, min=0.01, max=0.95, help="Share of a core that the engine shall take."),
+    json: bool = JSON,
+) -> None:
+    """Under load for long while clients come and go: whether memory grows, anything sticks, or a packet vanishes."""
+    run("soak", lambda tell: soak(minutes, load, tell=tell), json=json)
 
 
 @app.command("capacity")
