@@ -266,6 +266,7 @@ TESTED_BY = {
     "bench.router_under_test": "bench/test_fanout.py",
     "bench.crowd": "bench/test_capacity.py",
     "bench.joins": "bench/test_handshake.py",
+    "bench.hostile_client": "bench/test_hostile.py",
     "bench.visitors": "bench/test_soak.py",
     "bench.rooms": "bench/test_latency.py",
     "bench.stun_checks": "bench/test_handshake.py",

@@ -13,6 +13,7 @@ from mediarouter.bench.capacity import capacity
 from mediarouter.bench.cost_curve import cost_curve
 from mediarouter.bench.fanout import fanout
 from mediarouter.bench.handshake import handshake
+from mediarouter.bench.hostile import hostile
 from mediarouter.bench.latency import latency
 from mediarouter.bench.load import Load, audio_load
 from mediarouter.bench.memory import memory
@@ -148,6 +149,17 @@ def handshake_command(
         return handshake(rate, seconds, load, tell=tell)
 
     run("handshake", measure, plots.draw_handshake, json=json, plot=plot)
+
+
+@app.command("hostile")
+def hostile_command(
+    load: float = typer.Option(0.7, min=0.01, max=0.95, help="Share of a core that the engine shall take before."),
+    seconds: float = typer.Option(5.0, min=0.5, help="Length of each of the two parts of a round."),
+    rounds: int = typer.Option(3, min=1, help="The median of so many is shown."),
+    json: bool = JSON,
+) -> None:
+    """What one participant who sends malformed packets and storms of feedback does to everybody else."""
+    run("hostile", lambda tell: hostile(load, seconds, rounds, tell=tell), json=json)
 
 
 @app.command("soak")
