@@ -37,8 +37,8 @@ def test_the_ratio_is_the_median_of_the_rounds():
 
 def test_too_slow_or_too_many_requests_for_key_frames_is_no_success():
     assert not summary([(part(1010), part(1310))], 4)["reached"]
-    assert summary([(part(1010), part(1010, plis=40))], 4)["reached"]
-    assert not summary([(part(1010), part(1010, plis=41))], 4)["reached"]
+    assert summary([(part(1010), part(1010, plis=44))], 4)["reached"]
+    assert not summary([(part(1010), part(1010, plis=45))], 4)["reached"]
 
 
 def test_only_what_was_counted_while_it_was_hostile_counts():

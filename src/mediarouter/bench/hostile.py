@@ -70,15 +70,16 @@ def summary(pairs: list[tuple[dict[str, Any], dict[str, Any]]], watched: int) ->
     dropped: Counter[str] = Counter()
     for figures in attacked:
         dropped += Counter({name: n for name, n in figures["counters"].items() if name.startswith("dropped_")})
-    plis_per_s = sum(figures["sent"]["video"]["plis"] for figures in attacked) / seconds / watched
+    plis = sum(figures["sent"]["video"]["plis"] for figures in attacked) / watched
+    plis_allowed = PLIS_PER_S_MAX * seconds + len(pairs)  # a time that begins and ends with one has one more
     ratio = statistics.median(ratios)
     return {
         "added_us": {name: statistics.median(one[name] for one in without) for name in QUANTILES},
         "added_us_hostile": {name: statistics.median(one[name] for one in during) for name in QUANTILES},
         "p99_ratio": round(ratio, 3),
         "p99_ratios": [round(one, 3) for one in ratios],
-        "plis_per_publisher_per_second": round(plis_per_s, 2),
-        "reached": ratio <= P99_RATIO_MAX and plis_per_s <= PLIS_PER_S_MAX,
+        "plis_per_publisher_per_second": round(plis / seconds, 2),
+        "reached": ratio <= P99_RATIO_MAX and plis <= plis_allowed,
         "dropped": {name.removeprefix("dropped_"): count for name, count in sorted(dropped.items())},
         "resent_per_second": round(sum(one["counters"]["rtp_packets_resent"] for one in attacked) / seconds),
         "packets_per_second": round(sum(one["packets"] for one in attacked) / seconds),
