@@ -315,6 +315,21 @@ def test_r8_one_packet_is_resent_at_most_three_times_and_once_a_round_trip():
     assert call.engine.consumer_figures(consumer)["resent"] == 3
 
 
+def test_r8_a_storm_for_ever_other_packets_brings_no_more_than_the_stream_itself_and_a_burst():
+    call = Call()
+    publisher, viewer = call.peer(), call.peer()
+    consumer = watch(viewer, publish_video(publisher, ()))
+    source = Source(publisher, 5)
+    for number in range(600):
+        source.send_frame(key=number == 0)
+        source.advance(1000)
+        nack(viewer, 7000, [500 + number - back for back in range(100)])
+        call.run(1000)
+    figures = call.engine.consumer_figures(consumer)
+    assert figures["packets"] == 600 and 600 <= figures["resent"] <= 600 + 256
+    assert figures["refused"] + figures["missed"] == figures["nacked"] - figures["resent"]
+
+
 def test_each_number_asked_for_is_resent_awaited_refused_or_missed():
     call = Call()
     publisher, viewer = call.peer(), call.peer()

@@ -14,7 +14,7 @@ SOURCES = sorted(p for p in PACKAGE.rglob("*") if p.suffix in (".py", ".pyx", ".
 
 # The layer of each module, by its path without suffix; a folder stands for what is in it.
 LAYERS = {
-    0: ["errors", "parameters", "_drop", "_address", "events"],
+    0: ["errors", "parameters", "_drop", "_balance", "_address", "events"],
     1: [
         "_rtp",
         "_rtp_batch",
@@ -264,6 +264,8 @@ TESTED_BY = {
     "bench.router_under_test": "bench/test_fanout.py",
     "bench.crowd": "bench/test_capacity.py",
     "bench.joins": "bench/test_handshake.py",
+    "bench.hostile_client": "bench/test_hostile.py",
+    "bench.visitors": "bench/test_soak.py",
     "bench.rooms": "bench/test_latency.py",
     "bench.stun_checks": "bench/test_handshake.py",
     "bench.running": "bench/test_fanout.py",

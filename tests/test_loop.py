@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from mediarouter._balance import balance_of
 from mediarouter._engine import Engine, ufrag_prefix
 from mediarouter.errors import InvalidStateError
 from mediarouter.net.sockets import open_pair
@@ -117,6 +118,25 @@ def test_a_slow_tcp_reader_loses_whole_frames_and_the_rest_is_readable():
             assert len(frame) == 1204
             seen.append(struct.unpack("!I", frame[:4])[0])
         assert seen == sorted(seen) and seen[0] == 1
+    counters = running.engine.counters()
+    assert set(balance_of(counters).values()) == {0} and counters["control_packets"] == number + 1
+    assert counters["tcp_frames_sent"] == len(seen) + 1 == number + 1 - counters["tcp_frames_dropped"]
+
+
+def test_frames_of_a_connection_that_ends_are_counted_as_lost():
+    with Running() as running:
+        with running.connect(socket.SOCK_STREAM) as client:
+            client.sendall(struct.pack("!H", len(running.check())) + running.check())
+            receive_frame(client)
+            while running.engine.counters()["tcp_frames_dropped"] == 0:
+                running.engine.send_dtls(running.handle, bytes(1200))
+            assert running.engine.counters()["tcp_frames_waiting"] > 0
+        with running.connect(socket.SOCK_DGRAM) as other:
+            while running.engine.counters()["tcp_connections"]:
+                other.send(b"\0" * 20)
+    counters = running.engine.counters()
+    assert counters["tcp_frames_lost"] > 0 == counters["tcp_frames_waiting"]
+    assert set(balance_of(counters).values()) == {0}
 
 
 def test_events_wake_the_descriptor():

@@ -101,3 +101,11 @@ def test_a_number_is_resent_three_times_a_round_trip_apart():
         now_us += 10_000
     assert answered == 3
     assert stream.may_resend(101, 50_000, now_us)
+
+
+def test_a_storm_for_ever_other_numbers_is_answered_until_the_credit_is_used():
+    stream = started()
+    for number in range(1000, 5000):
+        stream.extend(number)
+    assert sum(stream.may_resend(seq, 50_000, seq * 100) for seq in range(100, 4000)) == 256
+    assert not stream.may_resend(4050, 50_000, 10_000_000)

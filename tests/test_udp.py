@@ -47,10 +47,26 @@ def test_a_message_holds_at_most_64_packets_and_65000_bytes():
 def test_what_finds_no_room_waits_and_what_comes_behind_it_too():
     face = UdpFace()
     assert cut(face.send([packet(r, n) for r in (1, 2, 3) for n in range(4)], [1, FULL]), 1000) == {1: [0, 1, 2, 3]}
-    assert face.figures == {"sent": 4, "queued": 8, "blocked": 0, "failed": 0, "waiting": 2, "gso": 1}
+    assert face.figures == {
+        "sent": 4,
+        "queued": 8,
+        "blocked": 0,
+        "failed": 0,
+        "waiting": 2,
+        "packets_waiting": 8,
+        "gso": 1,
+    }
     assert face.send([packet(1, 9), packet(2, 9)], []) == []
     assert cut(face.room(), 1000) == {1: [9], 2: [0, 1, 2, 3, 9], 3: [0, 1, 2, 3]}
-    assert face.figures == {"sent": 14, "queued": 10, "blocked": 0, "failed": 0, "waiting": 0, "gso": 1}
+    assert face.figures == {
+        "sent": 14,
+        "queued": 10,
+        "blocked": 0,
+        "failed": 0,
+        "waiting": 0,
+        "packets_waiting": 0,
+        "gso": 1,
+    }
     assert cut(face.send([packet(5, 1)], []), 1000) == {5: [1]}
 
 
@@ -103,4 +119,12 @@ def test_the_kernels_own_want_of_memory_is_no_reason_to_wait():
     face = UdpFace()
     sent = face.send([packet(r, n) for r in (1, 2) for n in range(2)], [-errno.ENOBUFS])
     assert cut(sent, 1000) == {2: [0, 1]}
-    assert face.figures == {"sent": 2, "queued": 0, "blocked": 2, "failed": 0, "waiting": 0, "gso": 1}
+    assert face.figures == {
+        "sent": 2,
+        "queued": 0,
+        "blocked": 2,
+        "failed": 0,
+        "waiting": 0,
+        "packets_waiting": 0,
+        "gso": 1,
+    }

@@ -1,6 +1,6 @@
 """Outgoing packets; `_egress.pxd` tells how they leave."""
 
-from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t
+from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy, memset
 from mediarouter._address cimport Address
@@ -64,6 +64,7 @@ cdef void outbox_detach(Outbox *outbox) noexcept nogil:
 
 cdef void outbox_clear(Outbox *outbox) noexcept nogil:
     outbox_detach(outbox)
+    outbox.total += <uint64_t>outbox.count
     outbox.used = 0
     outbox.count = 0
     outbox.destination_count = 0
@@ -168,6 +169,7 @@ cdef inline void queue_for(Plane *plane, Transport *transport, int size) noexcep
     queue(plane.outbox, transport, &transport.ice.pairs[transport.ice.selected].remote, <uint32_t>plane.outbox.used,
           size, SEND_CONTROL)
     plane.outbox.used += aligned(size)
+    plane.balance.control += 1
     transport.packets_sent += 1
     transport.bytes_sent += size
 
@@ -200,7 +202,8 @@ cdef void egress_send(Plane *plane, Transport *transport) noexcept nogil:
             last = equalise(plane, plane.drafts, i, count)
         room += <size_t>(size_of(&plane.drafts[i]) + growth)
     if not reserve(plane, room, count):
-        count_drop(plane, DROP_SEND_BLOCKED)
+        plane.drops[-<int>DROP_SEND_BLOCKED] += <uint64_t>count
+        plane.balance.no_room += <uint64_t>count
         return
     lay_out(plane, transport, items, count, growth)
     srtp_protect_many(items, count)
@@ -236,6 +239,7 @@ cdef void queue_items(Plane *plane, Transport *transport, const SrtpFanoutItem *
     for i in range(count):
         if items[i].size < 0:
             count_drop(plane, items[i].size)
+            plane.balance.unprotected += 1
             continue
         end = <size_t>(items[i].out - outbox.arena) + items[i].size
         queue(outbox, transport, remote, <uint32_t>(items[i].out - outbox.arena), items[i].size,
@@ -313,4 +317,5 @@ cdef bint egress_to(Plane *plane, const Address *remote, const uint8_t *data, in
         return False
     memcpy(out, data, size)
     outbox_add(plane.outbox, remote, size, SEND_CONTROL, False)
+    plane.balance.control += 1
     return True

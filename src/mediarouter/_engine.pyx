@@ -12,6 +12,7 @@ cimport cython
 from libc.stdint cimport int8_t, int64_t, uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy, memset
 from mediarouter._address cimport Address
+from mediarouter._balance cimport balance_counters
 from mediarouter._cache cimport packet_pool_bytes
 from mediarouter._drop cimport DROP_COUNT
 from mediarouter._egress cimport egress_plain, outbox_clear
@@ -48,12 +49,14 @@ from mediarouter._plane cimport (
     Encoding,
     OutPacket,
     Plane,
+    PlaneRows,
     Producer,
     Transport,
     plane_add_consumer,
     plane_add_producer,
     plane_add_transport,
     plane_consumer,
+    plane_count_rows,
     plane_producer,
     plane_remove_consumer,
     plane_remove_producer,
@@ -219,6 +222,7 @@ cdef class Engine:
                 packet = &plane.outbox.packets[at]
                 packets.append(((<char *>plane.outbox.arena)[packet.offset:packet.offset + packet.size], address))
                 at = packet.next
+        self.loop.udp.sent += len(packets)
         outbox_clear(plane.outbox)
         return packets
 
@@ -595,10 +599,14 @@ cdef class Engine:
         return _events.read_events(memoryview(self.event_copy)[:used])
 
     def counters(self):
-        """Totals since the start, by name: drops as `dropped_<reason>`, packets, socket figures."""
+        """Totals since the start, by name: drops as `dropped_<reason>`, packets, socket figures; `_balance.balance_of`
+        tells how they add up."""
         cdef Plane *plane = &self.loop.plane
         cdef int i
         totals = {f"dropped_{_drop.NAMES[i]}": plane.drops[i] for i in range(1, <int>DROP_COUNT)}
+        totals |= balance_counters(&plane.balance)
+        totals["packets_unsent"] = self.loop.boxes[0].count + self.loop.boxes[1].count
+        totals["packets_out"] = self.loop.boxes[0].total + self.loop.boxes[1].total + totals["packets_unsent"]
         totals["rtp_packets_in"] = plane.packets_in
         totals["rtp_packets_forwarded"] = plane.packets_forwarded
         totals["rtp_packets_padded"] = plane.padded
@@ -609,18 +617,32 @@ cdef class Engine:
         totals["send_messages"] = self.loop.udp.send_messages
         totals["send_calls"] = self.loop.udp.send_calls
         totals["send_queued"] = self.loop.udp.queued
+        totals["send_waiting"] = self.loop.udp.waiting
         totals["send_blocked"] = self.loop.udp.blocked
         totals["send_failed"] = self.loop.udp.failed
         totals["kernel_dropped"] = self.loop.udp.kernel_dropped
         totals["tcp_connections"] = self.loop.tcp.count
         totals["tcp_accepted"] = self.loop.tcp.accepted
         totals["tcp_refused"] = self.loop.tcp.refused
+        totals["tcp_frames_sent"] = self.loop.tcp.sent
+        totals["tcp_frames_waiting"] = self.loop.tcp.waiting
+        totals["tcp_frames_lost"] = self.loop.tcp.lost
         totals["tcp_frames_dropped"] = self.loop.tcp.overflowed
         totals["tcp_frames_broken"] = self.loop.tcp.broken
         totals["slab_bytes"] = packet_pool_bytes(plane.pool)
         totals["turns"] = self.loop.turns
         totals["rests"] = self.loop.rests
         return totals
+
+    def rows(self):
+        """How many transports, producers, consumers, ends of pipes and addresses there are now, and whether any timer
+        runs: by name, all 0 when everybody has left."""
+        cdef PlaneRows rows
+        with nogil:
+            loop_lock(self.loop)
+            rows = plane_count_rows(&self.loop.plane)
+            loop_unlock(self.loop)
+        return rows
 
     def latency(self):
         """How long batches took inside: counts by powers of two of a microsecond, from the kernel's arrival stamp of

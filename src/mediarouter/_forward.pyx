@@ -8,6 +8,17 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
+from mediarouter._balance cimport (
+    LEFT_ABOVE_LAYER,
+    LEFT_EMPTY,
+    LEFT_LATE,
+    LEFT_NO_KEY_FRAME,
+    LEFT_NO_MEMORY,
+    LEFT_NOT_READY,
+    LEFT_OTHER_ENCODING,
+    LEFT_PAUSED,
+    CopyLeft,
+)
 from mediarouter._cache cimport CachedPacket, packet_cache_find
 from mediarouter._egress cimport PAD_MAX, egress_draft, egress_ready, egress_relieve, egress_send
 from mediarouter._events cimport EVENT_LAYERS, event_put
@@ -115,10 +126,13 @@ cdef void forward(Plane *plane, const Passage *passages, int count, int64_t now_
     if count == 0:
         return
     producer = passages[0].encoding.producer
+    plane.balance.offered += <uint64_t>count
+    plane.balance.due += <uint64_t>count * <uint64_t>producer.consumer_count
     for i in range(producer.consumer_count):
         look_ahead(producer, i)
         for k in range(count):
             if offer(plane, producer.consumers[i], &passages[k], now_us):
+                plane.balance.again -= <uint64_t>(count - 1 - k)
                 break              # it caught up with all that came
         egress_send(plane, producer.consumers[i].transport)
         egress_relieve(plane)
@@ -156,17 +170,19 @@ cdef bint offer(Plane *plane, Consumer *consumer, const Passage *passage, int64_
     cdef bint new_picture
     cdef LayerVerdict verdict
     if consumer.paused or not egress_ready(consumer.transport):
+        leave(plane, LEFT_PAUSED if consumer.paused else LEFT_NOT_READY)
         layers_reset(&consumer.layers)
         return False
     if encoding != consumer.layers.current_spatial and encoding != consumer.layers.target_spatial:
-        offer_late(plane, consumer, passage, now_us)
+        offer_late(plane, consumer, passage, LEFT_OTHER_ENCODING, now_us)
         return False
     if encoding == consumer.layers.current_spatial and not send_stream_is_newer(stream, encoding, passage.seq):
-        offer_late(plane, consumer, passage, now_us)
+        offer_late(plane, consumer, passage, LEFT_LATE, now_us)
         return False
     new_picture = timestamp_diff(passage.view.timestamp, stream.newest_source_timestamp) != 0
     if passage.view.payload_size == 0:
         # padding: it leaves no trace
+        leave(plane, LEFT_EMPTY)
         if encoding == consumer.layers.current_spatial:
             send_stream_skip(stream, passage.seq, False)
         return False
@@ -175,21 +191,28 @@ cdef bint offer(Plane *plane, Consumer *consumer, const Passage *passage, int64_
     if verdict == LAYER_SEND:
         emit_newest(plane, consumer, passage, now_us)
     elif verdict == LAYER_SKIP:
+        leave(plane, LEFT_ABOVE_LAYER)
         send_stream_skip(stream, passage.seq, new_picture and stream.has_picture_id)
         stream.newest_source_timestamp = passage.view.timestamp
     elif verdict == LAYER_SWITCH:
         return enter(plane, consumer, passage, now_us)
     else:
         key_frame_ask(plane, passage.encoding, now_us)
-        offer_late(plane, consumer, passage, now_us)
+        offer_late(plane, consumer, passage, LEFT_NO_KEY_FRAME, now_us)
     return False
 
 
-cdef void offer_late(Plane *plane, Consumer *consumer, const Passage *passage, int64_t now_us) noexcept nogil:
+cdef inline void leave(Plane *plane, CopyLeft reason) noexcept nogil:
+    plane.balance.left[<int>reason] += 1
+
+
+cdef void offer_late(Plane *plane, Consumer *consumer, const Passage *passage, CopyLeft reason,
+                     int64_t now_us) noexcept nogil:
     # older than what was sent last: it goes out only where its place was kept
     cdef int encoding = passage.encoding.index
     cdef const SendRun *run = send_stream_place(&consumer.stream, encoding, passage.seq)
     if run == NULL:
+        leave(plane, reason)
         return
     # without RTX a place is filled once and for all, since it may be asked for again under the same index
     if passage.view.payload_size == 0 or (
@@ -208,6 +231,7 @@ cdef bint enter(Plane *plane, Consumer *consumer, const Passage *passage, int64_
     cdef bint has_tl0 = passage.info.tl0_offset != 0
     if not send_stream_switch(stream, passage.encoding.index, passage.seq, passage.view.timestamp, timestamp,
                               passage.info.picture_id if has_id else -1, passage.info.tl0 if has_tl0 else -1):
+        leave(plane, LEFT_NO_MEMORY)
         layers_reset(&consumer.layers)
         return False
     consumer.told_sender_report = False
@@ -232,6 +256,7 @@ cdef void catch_up(Plane *plane, Consumer *consumer, Encoding *encoding, int64_t
         packet = packet_cache_find(encoding.cache, seq, now_us)
         if packet != NULL and rtp_parse(&view, packet.data, packet.size) == 0:
             passage_init(&passage, &view, encoding, seq)
+            plane.balance.again += 1
             offer(plane, consumer, &passage, now_us)
 
 
@@ -318,6 +343,7 @@ cdef void emit(Plane *plane, Consumer *consumer, const Passage *passage, const S
     consumer.bytes += draft.header_size + draft.front_size + draft.payload_size
     if again:
         consumer.resent += 1
+        plane.balance.resent += 1
         return
     consumer.stream.packets += 1
     consumer.stream.octets += view.payload_size
@@ -419,6 +445,7 @@ cdef void emit_padding(Plane *plane, Consumer *consumer, const Passage *passage,
     # for it again and again.
     cdef Passage empty
     cdef Draft *draft = egress_draft(plane, consumer.transport)
+    plane.balance.filled += 1
     empty.extension_count = 0
     empty.wide = False
     rtp_write_header(draft.header, HEADER_MAX, False, consumer.payload_type, <uint16_t>(passage.seq + run.seq_offset),

@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t
 from mediarouter._cache cimport CachedPacket, packet_cache_find
 from mediarouter._drop cimport DROP_PRODUCER_PAUSED
 from mediarouter._forward cimport Passage, forward, passage_init
-from mediarouter._plane cimport GATHERED_MAX, Encoding, Plane, count_drop, plane_forget_gathered
+from mediarouter._plane cimport GATHERED_MAX, Encoding, Plane, count_drop, plane_take_gathered
 from mediarouter._rtp cimport RtpView, rtp_parse
 from mediarouter._timers cimport timer_arm
 
@@ -19,6 +19,7 @@ cdef void gather_packet(Plane *plane, Encoding *encoding, int64_t seq, bint wait
         at -= 1
     encoding.gathered[at] = seq
     encoding.gathered_count += 1
+    plane.balance.gathered += 1
     if not wait or encoding.gathered_count == GATHERED_MAX or plane.gather_now_us == 0:
         gather_flush(plane, encoding, now_us)
     elif encoding.gathered_count == 1:
@@ -31,15 +32,15 @@ cdef void gather_flush(Plane *plane, Encoding *encoding, int64_t now_us) noexcep
     cdef const CachedPacket *packet
     cdef int i
     cdef int count = 0
-    cdef int waiting = encoding.gathered_count
-    if encoding.gathered_count == 0:
+    cdef int waiting = plane_take_gathered(plane, encoding)
+    if waiting == 0:
         return
-    plane_forget_gathered(plane, encoding)
     if now_us - encoding.gathered_at_us > plane.longest_gathered_us:
         plane.longest_gathered_us = now_us - encoding.gathered_at_us
     for i in range(waiting):
         packet = packet_cache_find(encoding.cache, encoding.gathered[i], now_us)
         if packet == NULL or rtp_parse(&views[count], packet.data, packet.size) != 0:
+            plane.balance.forgotten += 1
             continue
         if encoding.producer.paused:
             count_drop(plane, DROP_PRODUCER_PAUSED)

@@ -303,6 +303,7 @@ cdef int ingress_take_media(Plane *plane, Encoding *encoding, const RtpView *vie
         if result < 0:
             return result
         reports_schedule_nack(plane, encoding)
+    plane.balance.accepted += 1
     reports_saw_packet(plane, encoding, now_us)
     if producer.tap_count:
         pipe_pass_on(plane, encoding, view.data, view.size, (PIPE_RECOVERED if recovered else 0) |

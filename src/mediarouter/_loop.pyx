@@ -357,10 +357,11 @@ cdef void flush_now(void *context) noexcept nogil:
 
 cdef void send_all(Loop *loop, const Outbox *outbox) noexcept nogil:
     cdef int i
+    cdef bint framed = loop.tcp.accepted > 0
     udp_send(loop.sockets, loop.send, outbox, &loop.udp)
     for i in range(loop.socket_count):
         watch_socket(loop, &loop.sockets[i])
-    if loop.tcp.count == 0:
+    if not framed:
         return
     for i in range(outbox.destination_count):
         if outbox.destinations[i].remote.connection:
@@ -373,15 +374,16 @@ cdef void send_framed(Loop *loop, const Outbox *outbox, const Destination *desti
     cdef int32_t at = destination.first
     cdef const OutPacket *packet
     cdef bint waiting = False
-    if connection == NULL:
-        return
     while at >= 0:
         packet = &outbox.packets[at]
-        tcp_write(&loop.tcp, connection, outbox.arena + packet.offset, packet.size, <SendClass>packet.send_class)
         at = packet.next
+        if connection == NULL:
+            loop.tcp.lost += 1
+            continue
+        tcp_write(&loop.tcp, connection, outbox.arena + packet.offset, packet.size, <SendClass>packet.send_class)
     # a connection that ends here is found by epoll, which closes it outside of any batch; one that is watched is
     # written to when there is room
-    if not connection.watched and tcp_flush(connection, &waiting):
+    if connection != NULL and not connection.watched and tcp_flush(&loop.tcp, connection, &waiting):
         watch_writing(loop, connection, waiting)
 
 
@@ -534,7 +536,7 @@ cdef void serve_connection(Loop *loop, uint32_t number, uint32_t events) noexcep
     if connection == NULL:
         return
     if events & <uint32_t>EPOLLOUT:
-        alive = tcp_flush(connection, &waiting)
+        alive = tcp_flush(&loop.tcp, connection, &waiting)
         if alive:
             watch_writing(loop, connection, waiting)
     if alive and events & <uint32_t>(EPOLLIN | EPOLLERR | EPOLLHUP):

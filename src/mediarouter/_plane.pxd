@@ -2,6 +2,7 @@
 # them. Python writes them by the engine's commands; the packet path reads them. No socket and no clock here.
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from mediarouter._address cimport Address
+from mediarouter._balance cimport Balance
 from mediarouter._cache cimport PacketCache, PacketPool
 from mediarouter._events cimport EventRing
 from mediarouter._ice cimport IceAgent
@@ -214,6 +215,7 @@ cdef struct Outbox:                # what shall be sent, in order, grouped by de
     int capacity                   # of packets and of destinations
     Destination *destinations      # in order of first use
     int destination_count
+    uint64_t total                 # packets of the batches before this one
 
 cdef struct Plane:
     Outbox *outbox
@@ -236,6 +238,7 @@ cdef struct Plane:
     bint pipes_hurried             # one of them has something to publish at the end of this batch
     uint32_t generation
     uint64_t drops[64]             # by -Drop
+    Balance balance
     uint64_t packets_in
     uint64_t packets_forwarded     # copies
     uint64_t packets_piped         # by other workers' pipes to here
@@ -247,12 +250,21 @@ cdef struct Plane:
     int64_t key_frame_interval_us  # least time between two requests to one encoding
     int64_t consent_timeout_us
 
+cdef struct PlaneRows:             # how many there are now
+    uint32_t transports
+    uint32_t producers
+    uint32_t consumers
+    uint32_t pipe_ends
+    uint32_t addresses             # that a transport is reached by
+    bint timers                    # any is armed
+
 cdef inline void count_drop(Plane *plane, int drop) noexcept nogil:
     plane.drops[-drop] += 1
 
 cdef bint plane_init(Plane *plane) noexcept nogil
 cdef void plane_release(Plane *plane) noexcept nogil
 
+cdef PlaneRows plane_count_rows(const Plane *plane) noexcept nogil
 # Handles are slot + generation: one that is out of date finds nothing
 cdef Transport *plane_transport(const Plane *plane, uint32_t handle) noexcept nogil
 cdef Producer *plane_producer(const Plane *plane, uint32_t handle) noexcept nogil
@@ -276,8 +288,9 @@ cdef void plane_remove_pipe_end(Plane *plane, PipeEnd *end) noexcept nogil
 # Pass what the producer takes in on to its copy over there. False: no memory
 cdef bint plane_add_tap(Producer *producer, PipeEnd *end, uint32_t far) noexcept nogil
 cdef void plane_remove_taps(Producer *producer, const PipeEnd *end) noexcept nogil
-# What waits for the rest of its frame will not be forwarded, or is being forwarded now
-cdef void plane_forget_gathered(Plane *plane, Encoding *encoding) noexcept nogil
+# What waits for the rest of its frame waits no longer: how many packets, which are forwarded now, or counted as
+# forgotten by the caller
+cdef int plane_take_gathered(Plane *plane, Encoding *encoding) noexcept nogil
 # The numbers of an encoding jumped: nothing of before counts any more
 cdef void plane_forget_history(Plane *plane, Encoding *encoding) noexcept nogil
 # Its SSRC is known, or another than before

@@ -1,6 +1,6 @@
 """The data plane's tables: making and unmaking their rows; `_plane.pxd` shows them."""
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memset
 from mediarouter._cache cimport (
@@ -24,7 +24,13 @@ from mediarouter._pipe cimport PipeEnd, pipe_close_end
 from mediarouter._recv_stream cimport recv_stream_init, recv_stream_release
 from mediarouter._send_stream cimport send_stream_init, send_stream_release
 from mediarouter._srtp cimport srtp_context_free, srtp_context_remove_ssrc
-from mediarouter._timers cimport timer_cancel, timer_init, timer_wheel_free, timer_wheel_new
+from mediarouter._timers cimport (
+    timer_cancel,
+    timer_init,
+    timer_next_deadline_us,
+    timer_wheel_free,
+    timer_wheel_new,
+)
 from mediarouter.codecs._codec cimport CODEC_OPAQUE, codec_of
 from mediarouter.congestion._twcc cimport twcc_record_free, twcc_record_new
 
@@ -69,6 +75,25 @@ cdef void plane_release(Plane *plane) noexcept nogil:
     packet_pool_free(plane.pool)
     free(plane.drafts)
     memset(plane, 0, sizeof(Plane))
+
+
+cdef uint32_t used(void *const *table, uint32_t slots) noexcept nogil:
+    cdef uint32_t slot
+    cdef uint32_t count = 0
+    for slot in range(slots):
+        count += table[slot] != NULL
+    return count
+
+
+cdef PlaneRows plane_count_rows(const Plane *plane) noexcept nogil:
+    cdef PlaneRows rows
+    rows.transports = used(<void *const *>plane.transports, plane.transport_slots)
+    rows.producers = used(<void *const *>plane.producers, plane.producer_slots)
+    rows.consumers = used(<void *const *>plane.consumers, plane.consumer_slots)
+    rows.pipe_ends = used(<void *const *>plane.pipe_ends, plane.pipe_slots)
+    rows.addresses = plane.addresses.count
+    rows.timers = timer_next_deadline_us(plane.timers) >= 0
+    return rows
 
 
 cdef Transport *plane_transport(const Plane *plane, uint32_t handle) noexcept nogil:
@@ -275,7 +300,7 @@ cdef void plane_remove_producer(Plane *plane, Producer *producer) noexcept nogil
         forget_ssrc(transport, encoding.rtx_ssrc)
         timer_cancel(plane.timers, &encoding.nack_timer)
         timer_cancel(plane.timers, &encoding.key_frame_timer)
-        plane_forget_gathered(plane, encoding)
+        plane.balance.forgotten += <uint64_t>plane_take_gathered(plane, encoding)
         recv_stream_release(&encoding.stream)
         packet_cache_free(encoding.cache)
     timer_cancel(plane.timers, &producer.liveness_timer)
@@ -359,17 +384,20 @@ cdef void plane_forget_address(Plane *plane, Transport *transport, const Address
         address_table_remove(&plane.addresses, remote)
 
 
-cdef void plane_forget_gathered(Plane *plane, Encoding *encoding) noexcept nogil:
+cdef int plane_take_gathered(Plane *plane, Encoding *encoding) noexcept nogil:
+    cdef int count = encoding.gathered_count
     timer_cancel(plane.timers, &encoding.gather_timer)
-    if encoding.gathered_count:
+    if count:
         encoding.gathered_count = 0
+        plane.balance.gathered -= <uint64_t>count
         plane.gathering -= 1
+    return count
 
 
 cdef void plane_forget_history(Plane *plane, Encoding *encoding) noexcept nogil:
     cdef Producer *producer = encoding.producer
     cdef int i
-    plane_forget_gathered(plane, encoding)
+    plane.balance.forgotten += <uint64_t>plane_take_gathered(plane, encoding)
     if encoding.cache != NULL:
         packet_cache_clear(encoding.cache)
     for i in range(producer.consumer_count):

@@ -12,7 +12,8 @@ from libc.stdint cimport int8_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 cdef enum:
     SEND_RUNS_MAX = 128            # history kept; at 15 left-out frames a second this is over 8 s
     RESENDS = 32                   # recently resent packets remembered
-    RESENDS_MAX = 3                # times one packet is resent (a NACK storm costs no more)
+    RESENDS_MAX = 3                # times one packet is resent
+    RESEND_CREDIT_MAX = 256        # packets resent at once, of different numbers; each new packet sent allows one more
 
 cdef struct SendRun:
     int64_t first                  # unwrapped source number
@@ -47,6 +48,8 @@ cdef struct SendStream:
     uint32_t octets                # payload bytes of these
     Resend resends[32]
     uint32_t resend_position
+    uint16_t resend_credit         # packets that may be resent now
+    uint16_t resend_earned_at      # low bits of `packets` when credit was added last
 
 cdef void send_stream_init(SendStream *stream, uint16_t first_seq) noexcept nogil
 cdef void send_stream_release(SendStream *stream) noexcept nogil
@@ -65,7 +68,8 @@ cdef void send_stream_skip(SendStream *stream, int64_t source_seq, bint new_pict
 cdef bint send_stream_is_newer(const SendStream *stream, int encoding, int64_t source_seq) noexcept nogil
 # What was sent under an outgoing number: its run, and *source_seq; NULL unknown
 cdef const SendRun *send_stream_trace(const SendStream *stream, uint16_t seq, int64_t *source_seq) noexcept nogil
-# May this number be resent now? Remembers it when so. At most RESENDS_MAX times, a round trip apart.
+# May this number be resent now? Remembers it when so. At most RESENDS_MAX times, a round trip apart; and in all no more
+# than was sent, and RESEND_CREDIT_MAX: whatever a viewer asks for, it gets at most twice its stream.
 cdef bint send_stream_may_resend(SendStream *stream, uint16_t seq, int64_t rtt_us, int64_t now_us) noexcept nogil
 
 cdef inline SendRun *newest_run(const SendStream *stream) noexcept nogil:

@@ -15,6 +15,7 @@ cdef void send_stream_init(SendStream *stream, uint16_t first_seq) noexcept nogi
     # the first number sent is first_seq; a value below 2^15 spares late joiners a guess of the ROC (RFC 3711 3.3.1)
     stream.newest_seq = <int64_t>first_seq - 1
     stream.frame_complete = True
+    stream.resend_credit = RESEND_CREDIT_MAX
     cdef int i
     for i in range(RESENDS):
         stream.resends[i].seq = -1
@@ -136,6 +137,9 @@ cdef const SendRun *send_stream_trace(const SendStream *stream, uint16_t seq, in
 cdef bint send_stream_may_resend(SendStream *stream, uint16_t seq, int64_t rtt_us, int64_t now_us) noexcept nogil:
     cdef int i
     cdef Resend *resend
+    earn(stream)
+    if stream.resend_credit == 0:
+        return False
     for i in range(RESENDS):
         resend = &stream.resends[i]
         if resend.seq == seq and now_us - resend.sent_at_us < 2000000:
@@ -143,13 +147,22 @@ cdef bint send_stream_may_resend(SendStream *stream, uint16_t seq, int64_t rtt_u
                 return False
             resend.sent_at_us = now_us
             resend.count += 1
+            stream.resend_credit -= 1
             return True
     resend = &stream.resends[stream.resend_position]
     stream.resend_position = (stream.resend_position + 1) % RESENDS
     resend.seq = seq
     resend.sent_at_us = now_us
     resend.count = 1
+    stream.resend_credit -= 1
     return True
+
+
+cdef inline void earn(SendStream *stream) noexcept nogil:
+    # one for each packet sent since the last time
+    cdef uint32_t credit = <uint32_t>stream.resend_credit + <uint16_t>(stream.packets - stream.resend_earned_at)
+    stream.resend_credit = <uint16_t>(credit if credit < RESEND_CREDIT_MAX else RESEND_CREDIT_MAX)
+    stream.resend_earned_at = <uint16_t>stream.packets
 
 
 @cython.final

@@ -24,7 +24,10 @@ cdef struct TcpConnections:
     uint32_t count
     uint64_t accepted
     uint64_t refused               # too many, or unproven for too long
+    uint64_t sent                  # frames
+    uint64_t waiting               # frames that wait now, begun ones included
     uint64_t overflowed            # frames dropped for slow readers: see `_backlog.pxd`
+    uint64_t lost                  # frames that had to go by a connection that ended
     uint64_t broken                # frames of a length we do not take
 
 ctypedef void (*tcp_frame_t)(void *context, uint8_t *data, int size, const Address *source) noexcept nogil
@@ -41,5 +44,5 @@ cdef bint tcp_read(TcpConnections *connections, TcpConnection *connection, tcp_f
 cdef void tcp_write(TcpConnections *connections, TcpConnection *connection, const uint8_t *data, int size,
                     SendClass send_class) noexcept nogil
 # Write what waits; *waiting: there is more when the socket takes it. False: the connection is over.
-cdef bint tcp_flush(TcpConnection *connection, bint *waiting) noexcept nogil
+cdef bint tcp_flush(TcpConnections *connections, TcpConnection *connection, bint *waiting) noexcept nogil
 cdef void tcp_close(TcpConnections *connections, TcpConnection *connection) noexcept nogil

@@ -1,11 +1,18 @@
 """ICE-TCP connections of a worker: accepted, framed, bounded. `_tcp.pxd` shows them."""
 
 from libc.errno cimport EAGAIN, EINTR, errno
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcpy, memset
 from mediarouter._address cimport Address
-from mediarouter._backlog cimport backlog_head, backlog_push, backlog_release, backlog_size, backlog_take
+from mediarouter._backlog cimport (
+    backlog_count,
+    backlog_head,
+    backlog_push,
+    backlog_release,
+    backlog_size,
+    backlog_take,
+)
 from mediarouter._plane cimport SendClass
 
 cdef extern from "<sys/socket.h>" nogil:
@@ -148,11 +155,15 @@ cdef bint take_bytes(TcpConnections *connections, TcpConnection *connection, con
 
 cdef void tcp_write(TcpConnections *connections, TcpConnection *connection, const uint8_t *data, int size,
                     SendClass send_class) noexcept nogil:
+    cdef uint64_t lost = 1
     if size <= TCP_FRAME_MAX:
-        connections.overflowed += <uint64_t>backlog_push(&connection.backlog, data, size, send_class, True)
+        lost = <uint64_t>backlog_push(&connection.backlog, data, size, send_class, True)
+    connections.overflowed += lost
+    connections.waiting += 1 - lost
 
 
-cdef bint tcp_flush(TcpConnection *connection, bint *waiting) noexcept nogil:
+cdef bint tcp_flush(TcpConnections *connections, TcpConnection *connection, bint *waiting) noexcept nogil:
+    cdef uint64_t before = backlog_count(&connection.backlog)
     cdef ssize_t written
     cdef uint32_t size = backlog_size(&connection.backlog)
     waiting[0] = size > 0
@@ -162,6 +173,9 @@ cdef bint tcp_flush(TcpConnection *connection, bint *waiting) noexcept nogil:
     if written < 0:
         return errno == EAGAIN or errno == EINTR
     backlog_take(&connection.backlog, <uint32_t>written)
+    before -= backlog_count(&connection.backlog)
+    connections.sent += before
+    connections.waiting -= before
     waiting[0] = backlog_size(&connection.backlog) > 0
     return True
 
@@ -169,6 +183,8 @@ cdef bint tcp_flush(TcpConnection *connection, bint *waiting) noexcept nogil:
 cdef void tcp_close(TcpConnections *connections, TcpConnection *connection) noexcept nogil:
     connections.items[connection.remote.connection - 1] = NULL
     connections.count -= 1
+    connections.lost += backlog_count(&connection.backlog)
+    connections.waiting -= backlog_count(&connection.backlog)
     close(connection.fd)
     backlog_release(&connection.backlog)
     free(connection)

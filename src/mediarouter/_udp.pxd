@@ -17,6 +17,7 @@ cdef struct UdpCounters:
     uint64_t send_messages         # runs of datagrams to one address
     uint64_t send_calls
     uint64_t queued                # datagrams that had to wait for room
+    uint64_t waiting               # of them, those that wait now
     uint64_t blocked               # datagrams lost for want of room
     uint64_t failed                # datagrams the kernel refused
     uint64_t kernel_dropped        # lost before we read them (SO_RXQ_OVFL)

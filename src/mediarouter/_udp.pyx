@@ -292,12 +292,14 @@ cdef void wait_for_room(UdpSocket *udp, const Message *message, const Outbox *ou
     cdef const OutPacket *packet
     cdef int32_t at = message.first
     cdef int _i
+    cdef uint64_t lost
     for _i in range(message.packets):
         packet = &outbox.packets[at]
         counters.queued += 1
-        counters.blocked += <uint64_t>udp_queues_push(&udp.queues, &message.destination.remote,
-                                                      outbox.arena + packet.offset, packet.size,
-                                                      <SendClass>packet.send_class)
+        lost = <uint64_t>udp_queues_push(&udp.queues, &message.destination.remote, outbox.arena + packet.offset,
+                                         packet.size, <SendClass>packet.send_class)
+        counters.blocked += lost
+        counters.waiting += 1 - lost
         at = packet.next
 
 
@@ -330,6 +332,7 @@ cdef void udp_send_waiting(UdpSocket *udp, SendBatch *batch, UdpCounters *counte
             counters.blocked += packets
         else:
             counters.failed += packets
+        counters.waiting -= <uint64_t>packets
         backlog_take(backlog, <uint32_t>piece.iov_len)
         udp_queues_turn(&udp.queues)
 
@@ -443,7 +446,8 @@ cdef class UdpFace:
 
     @property
     def figures(self):
-        """Datagrams by what became of them, receivers that wait, and whether messages are cut."""
+        """Datagrams by what became of them, receivers for which some wait, and whether messages are cut."""
         return {"sent": self.counters.sent, "queued": self.counters.queued, "blocked": self.counters.blocked,
                 "failed": self.counters.failed, "waiting": self.sockets[0].queues.count,
+                "packets_waiting": self.counters.waiting,
                 "gso": bool(self.sockets[0].gso)}

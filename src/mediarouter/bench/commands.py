@@ -14,11 +14,13 @@ from mediarouter.bench.cost_curve import cost_curve
 from mediarouter.bench.fanout import fanout
 from mediarouter.bench.floor import floor_alone
 from mediarouter.bench.handshake import handshake
+from mediarouter.bench.hostile import hostile
 from mediarouter.bench.latency import latency
 from mediarouter.bench.load import Load, audio_load
 from mediarouter.bench.memory import memory
 from mediarouter.bench.peers.command import peers_command
 from mediarouter.bench.rooms import Room
+from mediarouter.bench.soak import soak
 from mediarouter.srtp import Profile
 
 app = typer.Typer(no_args_is_help=True, help="Measure, each figure beside what it should be held against.")
@@ -39,10 +41,10 @@ def bench() -> None:
 def run(
     title: str,
     measure: Callable[[display.Tell], dict[str, Any]],
-    draw: Callable[[Any, dict[str, Any]], None],
+    draw: Callable[[Any, dict[str, Any]], None] | None = None,
     *,
     json: bool,
-    plot: Path | None,
+    plot: Path | None = None,
 ) -> None:
     """Measure with a progress bar, show and draw; what cannot be done is told in a line."""
     try:
@@ -51,7 +53,7 @@ def run(
         with display.progress_bar(title) as tell:
             figures = measure(tell)
         display.show(title, figures | {"backend": srtp.backend}, as_json=json)
-        if plot:
+        if plot and draw:
             display.save(draw, figures, plot)
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
@@ -153,6 +155,7 @@ def memory_command(
     plot: Path | None = PLOT,
 ) -> None:
     """Memory of an idle transport before and after its handshake, and of a consumer idle and at work."""
+
     def measure(tell: display.Tell) -> dict[str, Any]:
         return memory(transports, consumers, seconds, tell=tell)
 
@@ -173,6 +176,27 @@ def handshake_command(
         return handshake(rate, seconds, load, tell=tell)
 
     run("handshake", measure, plots.draw_handshake, json=json, plot=plot)
+
+
+@app.command("hostile")
+def hostile_command(
+    load: float = typer.Option(0.7, min=0.01, max=0.95, help="Share of a core that the engine shall take before."),
+    seconds: float = typer.Option(5.0, min=0.5, help="Length of each of the two parts of a round."),
+    rounds: int = typer.Option(3, min=1, help="The median of so many is shown."),
+    json: bool = JSON,
+) -> None:
+    """What one participant who sends malformed packets and storms of feedback does to everybody else."""
+    run("hostile", lambda tell: hostile(load, seconds, rounds, tell=tell), json=json)
+
+
+@app.command("soak")
+def soak_command(
+    minutes: float = typer.Option(10.0, min=0.1, max=10_000, help="How long people come and go."),
+    load: float = typer.Option(0.8, min=0.01, max=0.95, help="Share of a core that the engine shall take."),
+    json: bool = JSON,
+) -> None:
+    """Under load for long while clients come and go: whether memory grows, anything sticks, or a packet vanishes."""
+    run("soak", lambda tell: soak(minutes, load, tell=tell), json=json)
 
 
 @app.command("capacity")

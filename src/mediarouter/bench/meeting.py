@@ -35,6 +35,7 @@ class Meeting:
         self.sink = Sink(vp8=True, transport_cc_id=TRANSPORT_CC_ID, audio_payload_type=AUDIO_PAYLOAD_TYPE)
         self.sockets: list[socket.socket] = []
         self.producers: list[int] = []
+        self.publishers: list[int] = []  # their transports
         self.consumers: list[list[int]] = []  # of each subscriber
         self.subscribers: list[int] = []  # their transports
 
@@ -51,6 +52,7 @@ class Meeting:
         for index in range(len(self.producers), len(self.producers) + count):
             transport, joined = self.router.join(self.certificate)
             self.sockets.append(joined.socket)
+            self.publishers.append(transport)
             added.append(self.router.produce(transport, load, index))
             keys = joined.local_key, joined.remote_key
             source.add(joined.socket.fileno(), joined.profile, *keys, joined.check, FIRST_SSRC + index)

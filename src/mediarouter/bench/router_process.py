@@ -7,12 +7,16 @@
     {"do": "tune", "gather_us": n, "rest_us": n}
     {"do": "figures"}                                         -> {"counters": {}, "cpu_ns": n, ...}
     {"do": "memory"}                                          -> {"anonymous": bytes}
+    {"do": "leave", "transports": [i]}                        -> {}
+    {"do": "sample"}                                          -> {"rss_bytes": n, "objects": n, "rows": {}, ...}
 """
 
 import asyncio
 import ctypes
 import gc
+import itertools
 import json
+import os
 import resource
 import sys
 import threading
@@ -37,19 +41,20 @@ class Served:
     def __init__(self, worker: Worker, router: Any) -> None:
         self.worker = worker
         self.router = router
-        self.transports: list[Any] = []
-        self.producers: list[Any] = []
-        self.consumers: list[Any] = []
+        self.transports: dict[int, Any] = {}
+        self.producers: dict[int, Any] = {}
+        self.consumers: dict[int, Any] = {}
+        self._numbers = itertools.count()
 
     async def open(self, order: dict[str, Any]) -> dict[str, Any]:
         """A transport for one client."""
         transport = await self.router.create_webrtc_transport()
-        self.transports.append(transport)
+        number = self._keep(self.transports, transport)
         await transport.connect(
             msgspec.convert(order["dtls"], DtlsParameters), msgspec.convert(order["ice"], IceParameters)
         )
         return {
-            "transport": len(self.transports) - 1,
+            "transport": number,
             "ice": msgspec.to_builtins(transport.ice_parameters),
             "candidates": msgspec.to_builtins(transport.ice_candidates),
             "dtls": msgspec.to_builtins(transport.dtls_parameters),
@@ -59,16 +64,16 @@ class Served:
         """A producer on a transport."""
         parameters = msgspec.convert(order["rtp"], RtpParameters)
         producer = await self.transports[order["transport"]].produce(kind=order["kind"], rtp_parameters=parameters)
-        self.producers.append(producer)
-        return {"producer": len(self.producers) - 1}
+        return {"producer": self._keep(self.producers, producer)}
 
     async def consume(self, order: dict[str, Any]) -> dict[str, Any]:
         """Consumers on a transport."""
-        transport, first = self.transports[order["transport"]], len(self.consumers)
+        transport = self.transports[order["transport"]]
         wanted = msgspec.convert(order["capabilities"], RtpCapabilities)
-        for number in order["producers"]:
-            self.consumers.append(await transport.consume(self.producers[number].id, rtp_capabilities=wanted))
-        return {"consumers": list(range(first, len(self.consumers)))}
+        consumers = [
+            await transport.consume(self.producers[number].id, rtp_capabilities=wanted) for number in order["producers"]
+        ]
+        return {"consumers": [self._keep(self.consumers, consumer) for consumer in consumers]}
 
     async def pause(self, order: dict[str, Any]) -> dict[str, Any]:
         """Consumers fall silent, or go on."""
@@ -95,10 +100,9 @@ class Served:
             "user_s": used.ru_utime,
             "system_s": used.ru_stime,
             "slowest_batch_us": self.worker.engine.take_slowest_batch_us(),
-            "rss_bytes": int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize(),
+            "rss_bytes": rss_bytes(),
             "threads": threading.active_count(),
         }
-
 
     async def memory(self, order: dict[str, Any]) -> dict[str, Any]:
         """Anonymous resident pages, after what is garbage has gone, and what was freed is given back."""
@@ -111,10 +115,40 @@ class Served:
                 return {"anonymous": int(line.split()[1]) << 10}
         raise RuntimeError("no /proc/self/smaps_rollup (Linux 4.14)")
 
+    async def leave(self, order: dict[str, Any]) -> dict[str, Any]:
+        """Transports close, with all on them."""
+        for number in order["transports"]:
+            self.transports.pop(number).close()
+        for rows in (self.producers, self.consumers):
+            for number in [number for number, row in rows.items() if row.closed]:
+                del rows[number]
+        return {}
+
+    async def sample(self, order: dict[str, Any]) -> dict[str, Any]:
+        """What could grow without end: memory, what the garbage collector knows, descriptors, threads, rows."""
+        gc.collect()
+        return {
+            "rss_bytes": rss_bytes(),
+            "objects": len(gc.get_objects()),
+            "descriptors": len(os.listdir("/proc/self/fd")),
+            "threads": threading.active_count(),
+            "rows": self.worker.engine.rows(),
+        }
+
+    def _keep(self, rows: dict[int, Any], row: Any) -> int:
+        number = next(self._numbers)
+        rows[number] = row
+        return number
+
     def _engine_cpu_ns(self) -> int:
         engine = next(thread for thread in threading.enumerate() if thread.name == "mediarouter-engine")
         assert engine.ident is not None
         return time.clock_gettime_ns(time.pthread_getcpuclockid(engine.ident))
+
+
+def rss_bytes() -> int:
+    """Resident memory of this process."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 async def main() -> None:

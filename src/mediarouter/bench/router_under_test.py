@@ -100,6 +100,14 @@ class RouterProcess:
         """Its resident memory that is its own: what is shared with other processes or read from files is left out."""
         return int(self.child.order(do="memory")["anonymous"])
 
+    def leave(self, transports: Sequence[int]) -> None:
+        """Close these, with all on them."""
+        self.child.order(do="leave", transports=list(transports))
+
+    def sample(self) -> dict[str, Any]:
+        """What could grow without end: rss_bytes, objects of Python, descriptors, threads, and `rows` of the engine."""
+        return self.child.order(do="sample")
+
     def close(self) -> None:
         """End it."""
         self.child.close()

@@ -35,7 +35,14 @@ _PAGE_HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "Permissions-Policy": "camera=(self), microphone=(self), display-capture=(self)",
 }
-_GAUGES = ("tcp_connections", "slab_bytes")
+_GAUGES = (
+    "tcp_connections",
+    "slab_bytes",
+    "rtp_packets_gathered",
+    "packets_unsent",
+    "send_waiting",
+    "tcp_frames_waiting",
+)
 
 
 class _Counters(Collector):
