@@ -3,7 +3,7 @@
 import weakref
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from OpenSSL import SSL
 
@@ -164,3 +164,26 @@ def test_openssl_is_let_go_when_all_is_done() -> None:
     run(ours, peer)
     assert ours.state == "connected"
     assert connection() is None, "some 90 KB a connection"
+
+
+SERVER, CLIENT = endpoint("server"), endpoint("client", CERTIFICATE, OTHER)
+run(SERVER, CLIENT)
+SAID = CLIENT._records
+assert SAID is not None
+SEEDS = [
+    SAID.seal(kind, content) for kind, content in ((APPLICATION_DATA, b"data"), (22, b"\x0b\0\0"), (ALERT, b"\1\x5a"))
+]
+
+
+@settings(max_examples=2000, deadline=None)
+@given(seed=st.sampled_from(SEEDS), at=st.integers(0, 60), change=st.binary(max_size=40), kind=st.integers(0, 255))
+def test_only_what_is_under_the_clients_keys_says_anything(seed: bytes, at: int, change: bytes, kind: int) -> None:
+    assert SAID is not None
+    changed = seed[:at] + change + seed[at + len(change) :]
+    SERVER.handle_datagram(changed)
+    SERVER.handle_datagram(changed[:13] + seed)
+    assert SERVER.state == "connected" and SERVER.poll_transmit() is None
+    SERVER.handle_datagram(SAID.seal(kind, change))
+    assert SERVER.state == "connected" or kind == ALERT
+    assert all(len(datagram) < 100 for datagram in drain(SERVER)), "who asks is not rewarded"
+    SERVER.state, SERVER.failure = "connected", ""
