@@ -15,11 +15,16 @@ from mediarouter.bench.rooms import Room
 def part(p99: int, *, plis: int = 0, dropped: int = 0, resent: int = 0, rss: int = 10_000) -> dict:
     """The figures of one part of a round."""
     times = {"p50": 100, "p99": p99, "p99.9": 3000}
-    received = {"latency_us": times, "direct_us": {"p50": 10}, "lost": 1, "damaged": 0, "refused": 0, "overrun": 0}
+    received = {"latency_us": times, "direct_us": {"p50": 10}, "lost": 0, "damaged": 0, "refused": 0, "overrun": 0}
     return {
         "received": received,
         "sent": {"video": {"plis": plis}},
-        "counters": {"dropped_srtp_auth": dropped, "dropped_rtp_short": 0, "rtp_packets_resent": resent},
+        "counters": {
+            "dropped_srtp_auth": dropped,
+            "dropped_rtp_short": 0,
+            "rtp_packets_resent": resent,
+            "kernel_dropped": 0,
+        },
         "seconds": 5.0,
         "packets": 50_000,
         "engine_share": 0.5,
@@ -32,13 +37,22 @@ def test_the_ratio_is_the_median_of_the_rounds():
     figures = summary(pairs, 4)
     assert figures["p99_ratios"] == [1.1, 5.0, 1.1] and figures["p99_ratio"] == 1.1 and figures["reached"]
     assert figures["added_us"] == {"p50": 90, "p99": 1000, "p99.9": 2990}
-    assert figures["added_us_hostile"]["p99"] == 2200 and figures["lost"] == [3, 3]
+    assert figures["added_us_hostile"]["p99"] == 2200 and figures["lost"] == [0, 0] and not figures["overloaded"]
 
 
 def test_too_slow_or_too_many_requests_for_key_frames_is_no_success():
     assert not summary([(part(1010), part(1310))], 4)["reached"]
     assert summary([(part(1010), part(1010, plis=44))], 4)["reached"]
     assert not summary([(part(1010), part(1010, plis=45))], 4)["reached"]
+
+
+def test_loss_of_others_is_no_success_and_loss_before_is_too_much_load():
+    lossy = part(1010)
+    lossy["received"] = lossy["received"] | {"lost": 1}
+    figures = summary([(part(1010), lossy)], 4)
+    assert not figures["reached"] and not figures["overloaded"] and figures["lost"] == [0, 1]
+    figures = summary([(lossy, part(1010))], 4)
+    assert figures["overloaded"] and figures["lost"] == [1, 0]
 
 
 def test_only_what_was_counted_while_it_was_hostile_counts():

@@ -12,8 +12,12 @@ from tests.virtual import CLIENT_KEY, ROUTER_KEY, Call, publish_video, watch
 PROFILE = Profile.AEAD_AES_128_GCM
 
 
+def session() -> SrtpSession:
+    return SrtpSession(PROFILE, CLIENT_KEY, ROUTER_KEY)
+
+
 def makers() -> tuple[Malformed, SrtpSession]:
-    return Malformed(SrtpSession(PROFILE, CLIENT_KEY, ROUTER_KEY), 5, 96), SrtpSession(PROFILE, ROUTER_KEY, CLIENT_KEY)
+    return Malformed(session(), session, 5, 96), SrtpSession(PROFILE, ROUTER_KEY, CLIENT_KEY)
 
 
 @pytest.mark.parametrize("kind", ["bit_flipped", "truncated", "random_rtp", "huge_extension"])
@@ -42,6 +46,11 @@ def test_first_bytes_are_those_of_a_protocol(kind, expected):
     assert kinds.count(expected) >= 0.7 * len(kinds)
 
 
+def test_strays_never_end_though_no_session_knows_so_many():
+    malformed, _ = makers()
+    assert len({malformed.make("wrong_ssrc")[8:12] for _ in range(6000)}) > 5900
+
+
 def test_the_same_seed_makes_the_same():
     first, second = makers()[0], makers()[0]
     assert [first.make(kind) for kind in Malformed.KINDS] == [second.make(kind) for kind in Malformed.KINDS]
@@ -56,7 +65,7 @@ def test_a_router_forwards_nothing_of_it():
     call = Call()
     publisher, viewer = call.peer(), call.peer()
     watch(viewer, publish_video(publisher, ("q",)))
-    malformed = Malformed(publisher.srtp, 5, 96)
+    malformed = Malformed(publisher.srtp, session, 5, 96)
     for number in range(40 * len(Malformed.KINDS)):
         data = malformed.make(Malformed.KINDS[number % len(Malformed.KINDS)])
         call.deliver(data, publisher.address)

@@ -180,7 +180,7 @@ def handshake_command(
 
 @app.command("hostile")
 def hostile_command(
-    load: float = typer.Option(0.7, min=0.01, max=0.95, help="Share of a core that the engine shall take before."),
+    load: float = typer.Option(0.5, min=0.01, max=0.95, help="Share of a core that the engine shall take before."),
     seconds: float = typer.Option(5.0, min=0.5, help="Length of each of the two parts of a round."),
     rounds: int = typer.Option(3, min=1, help="The median of so many is shown."),
     json: bool = JSON,
@@ -193,10 +193,11 @@ def hostile_command(
 def soak_command(
     minutes: float = typer.Option(10.0, min=0.1, max=10_000, help="How long people come and go."),
     load: float = typer.Option(0.8, min=0.01, max=0.95, help="Share of a core that the engine shall take."),
+    clients: float = typer.Option(1.0, min=0.1, max=50, help="Who come and go, a second."),
     json: bool = JSON,
 ) -> None:
     """Under load for long while clients come and go: whether memory grows, anything sticks, or a packet vanishes."""
-    run("soak", lambda tell: soak(minutes, load, tell=tell), json=json)
+    run("soak", lambda tell: soak(minutes, load, clients, tell=tell), json=json)
 
 
 @app.command("capacity")

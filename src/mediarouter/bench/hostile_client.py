@@ -41,10 +41,14 @@ class HostileClient:
         transport, joined = router.join(certificate)
         self._socket = joined.socket
         self._check = joined.check
-        self._session = SrtpSession(joined.profile, joined.local_key, joined.remote_key)
+
+        def session() -> SrtpSession:
+            return SrtpSession(joined.profile, joined.local_key, joined.remote_key)
+
+        self._session = session()
         router.produce(transport, Load(), index)
         router.consume(transport, producers)
-        self._malformed = Malformed(self._session, FIRST_SSRC + index, VIDEO_PAYLOAD_TYPE)
+        self._malformed = Malformed(self._session, session, FIRST_SSRC + index, VIDEO_PAYLOAD_TYPE)
         self._newest: dict[int, int] = {}  # number by SSRC of the videos it gets
         self._kinds = itertools.cycle(Malformed.KINDS)
         self._turn = 0

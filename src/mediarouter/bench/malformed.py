@@ -1,12 +1,14 @@
 """Packets that no honest client sends, of the kinds a router must shrug off."""
 
 import struct
+from collections.abc import Callable
 from random import Random
 
 from mediarouter import rtp
 from mediarouter.srtp import SrtpSession
 
 SIZE = 1100
+STRAYS = 1000  # streams of one session; none knows more than 4096
 FIRST_BYTES = {"rtp": range(128, 192), "stun": range(4), "dtls": range(20, 64)}
 
 
@@ -15,6 +17,7 @@ class Malformed:
 
     Args:
         session: the client's; what is to pass authentication is protected by it.
+        another: makes one more session with the same keys, for streams that are never seen again.
         ssrc: of its own stream.
         payload_type: of that stream.
         seed: the same one gives the same packets, for the same keys.
@@ -35,12 +38,17 @@ class Malformed:
         "garbage_in_valid_rtcp",
     )
 
-    def __init__(self, session: SrtpSession, ssrc: int, payload_type: int, seed: int = 0) -> None:
+    def __init__(
+        self, session: SrtpSession, another: Callable[[], SrtpSession], ssrc: int, payload_type: int, seed: int = 0
+    ) -> None:
         self._session = session
+        self._another = another
+        self._stray = another()
         self._ssrc = ssrc
         self._payload_type = payload_type
         self._die = Random(seed)
         self._seq = 0
+        self._strays = 0
 
     def make(self, kind: str) -> bytes:
         """A datagram of a kind."""
@@ -48,14 +56,14 @@ class Malformed:
 
     def bit_flipped(self) -> bytes:
         """SRTP of which one bit is another."""
-        data = bytearray(self._protected(self._ssrc))
+        data = bytearray(self._protected(self._ssrc, self._session))
         bit = self._die.randrange(8 * len(data))
         data[bit // 8] ^= 1 << bit % 8
         return bytes(data)
 
     def truncated(self) -> bytes:
         """The first bytes of SRTP."""
-        data = self._protected(self._ssrc)
+        data = self._protected(self._ssrc, self._session)
         return data[: self._die.randrange(1, len(data))]
 
     def random_rtp(self) -> bytes:
@@ -76,7 +84,10 @@ class Malformed:
 
     def wrong_ssrc(self) -> bytes:
         """Valid SRTP of a stream that nobody signalled."""
-        return self._protected(self._die.getrandbits(32))
+        self._strays += 1
+        if self._strays % STRAYS == 0:
+            self._stray = self._another()
+        return self._protected(self._die.getrandbits(32), self._stray)
 
     def huge_extension(self) -> bytes:
         """A header extension that is said to be 262,140 bytes long."""
@@ -91,7 +102,7 @@ class Malformed:
         )
         return bytes(self._session.protect_rtcp(head + body))
 
-    def _protected(self, ssrc: int) -> bytes:
+    def _protected(self, ssrc: int, session: SrtpSession) -> bytes:
         self._seq += 1
         packet = rtp.build(
             payload_type=self._payload_type,
@@ -100,7 +111,7 @@ class Malformed:
             ssrc=ssrc,
             payload=bytes(SIZE),
         )
-        return bytes(self._session.protect(packet))
+        return bytes(session.protect(packet))
 
     def _random(self, kind: str) -> bytes:
         return bytes((self._die.choice(FIRST_BYTES[kind]),)) + self._noise()

@@ -22,13 +22,22 @@ from mediarouter.bench.visitors import Visitors, staying
 LOOK_S = 0.9  # after each client, but no more often
 FLAT = 0.01  # growth over the time that counts, as a share
 EMPTY_TIMEOUT_S = 5.0
-VISITORS_PER_S = 1.0
 
 
 def soak(
-    minutes: float = 10.0, share: float = 0.8, *, tell: Tell = silent, room: Room | None = None, **options: Any
+    minutes: float = 10.0,
+    share: float = 0.8,
+    clients_per_s: float = 1.0,
+    *,
+    tell: Tell = silent,
+    room: Room | None = None,
+    **options: Any,
 ) -> dict[str, Any]:
     """Open rooms until the engine is busy for this share of a core, then let people come and go.
+
+    Args:
+        minutes: for which they do.
+        clients_per_s: who come and go.
 
     Returns:
         growth of memory and of Python objects; what is left of those who left; the balance of packets; how the traffic
@@ -41,7 +50,7 @@ def soak(
         rooms = Rooms(meeting, room)
         for step in rooms.fill(share):
             tell(f"{rooms.loud} rooms: {step['engine_share']:.0%} of a core", 0.0)
-        visitors = Visitors(router, meeting.certificate, meeting.producers[: 2 * room.publishers], VISITORS_PER_S)
+        visitors = Visitors(router, meeting.certificate, meeting.producers[: 2 * room.publishers], clients_per_s)
         samples: list[tuple[float, dict[str, Any]]] = []
 
         def look(passed_s: float) -> None:
