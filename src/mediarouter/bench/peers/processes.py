@@ -36,18 +36,23 @@ def cpu_ns(pid: int) -> int:
 
 
 def children_of(pid: int) -> list[int]:
-    """Of all threads of a process.
+    """Of all threads of a process. By who names it as parent: not every kernel lists the children of a thread.
 
     Raises:
-        OSError: there is no such process.
+        ProcessLookupError: there is no such process.
     """
-    found: list[int] = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        try:
-            found += map(int, (task / "children").read_text().split())
-        except (FileNotFoundError, ProcessLookupError):  # a thread that has just ended
-            continue
-    return found
+    parents = {int(entry.name): parent_of(entry) for entry in Path("/proc").iterdir() if entry.name.isdecimal()}
+    if parents.get(pid) is None:
+        raise ProcessLookupError(f"process {pid} has ended")
+    return [child for child, parent in parents.items() if parent == pid]
+
+
+def parent_of(entry: Path) -> int | None:
+    try:
+        stat = (entry / "stat").read_text(errors="replace")
+    except (FileNotFoundError, ProcessLookupError):  # it has just ended
+        return None
+    return int(stat.rpartition(") ")[2].split()[1])
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
