@@ -69,6 +69,37 @@ def test_audio_never_waits():
         assert len(viewer.rtp) == count
 
 
+def test_in_turns_audio_overtakes_the_fan_out_of_frames_that_came_before_it():
+    call = Call()
+    call.engine.set_gather(GATHER_US, in_turns=True)
+    talker, publishers, viewer = call.peer(), [call.peer() for _ in range(4)], call.peer()
+    watch(viewer, publish_audio(talker), ssrc=6000)
+    sources = [Source(publisher, 9) for publisher in publishers]
+    for i, (source, publisher) in enumerate(zip(sources, publishers, strict=True)):
+        producer = publish_video(publisher, ())
+        source.send_frame(key=True)
+        watch(viewer, producer, ssrc=7000 + i)
+        source.send_frame(key=True)
+        call.run(GATHER_US)
+    viewer.rtp.clear()
+    frames = [(source.peer, packet) for source in sources for packet in source.frame(packets=25)]
+    voice = Source(talker, 5, payload_type=111, mid="a", clock_rate=48000).packet(b"opus", marker=False)
+    batch = [(peer.srtp.protect(packet), peer.address) for peer, packet in [*frames, (talker, voice)]]
+    call.engine.handle_batch(batch, call.now_us)
+    counts = [turn_of(call, viewer)]
+    assert viewer.rtp[0].header.payload == b"opus", "which came last"
+    while call.engine.poll_timeout() <= call.now_us:
+        call.engine.handle_timeout(call.now_us)
+        counts.append(turn_of(call, viewer))
+    assert counts == [76, 101], "a turn ends with the frame that makes 64 copies or more"
+    assert {received.at_us for received in viewer.rtp} == {call.now_us}
+
+
+def turn_of(call: Call, viewer: Peer) -> int:
+    call.collect()
+    return len(viewer.rtp)
+
+
 def test_reordered_packets_of_a_frame_leave_in_order():
     call, source, viewer, _ = one_viewer()
     packets = source.frame(packets=5)

@@ -152,9 +152,11 @@ cdef class Engine:
             raise InvalidStateError("the engine runs")
         loop_close_sockets(self.loop)
 
-    def set_gather(self, int64_t gather_us):
+    def set_gather(self, int64_t gather_us, bint in_turns=False):
         """How long a packet of a video frame may wait for the rest of it (`_gather.pxd`), 0: not at all. While the
         thread is busy for half of its time, twice as long.
+
+        With `in_turns` whole frames wait for the next `handle_timeout`, as they always do for the thread.
 
         Raises:
             ValueError: below 0, or above 10,000.
@@ -164,6 +166,7 @@ cdef class Engine:
         with nogil:
             loop_lock(self.loop)
             self.loop.plane.gather_us = gather_us
+            self.loop.plane.in_turns = in_turns or self.loop.threaded
             loop_apply_gather(self.loop)
             loop_unlock(self.loop)
 

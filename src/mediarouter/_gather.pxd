@@ -5,10 +5,14 @@
 # receiver, and the call costs more than all the rest. So a packet of a video stream is put into the slab and counted at
 # once, but forwarded only when the last packet of its frame is there (the marker), when GATHERED_MAX wait, or when the
 # first has waited for `plane.gather_now_us`. Audio never waits. What waits is forwarded in the order of its numbers.
+#
+# In the engine's thread a whole frame is not forwarded at once either, but is due: the thread first takes in all that
+# has come, so that audio overtakes the fan-out of frames that came before it, and then forwards frame by frame, with a
+# look at the sockets in between (`reports_run_timers`). Without a thread (`in_turns` is off) a whole frame goes at once.
 from libc.stdint cimport int64_t
 from mediarouter._plane cimport Encoding, Plane
 
-# A packet that is in the slab; `wait` may be false: then it goes on now, with all that waits
+# A packet that is in the slab; `wait` may be false: then it goes on with all that waits, as soon as it is its turn
 cdef void gather_packet(Plane *plane, Encoding *encoding, int64_t seq, bint wait, int64_t now_us) noexcept nogil
 # Forward what waits
 cdef void gather_flush(Plane *plane, Encoding *encoding, int64_t now_us) noexcept nogil

@@ -20,8 +20,10 @@ cdef void gather_packet(Plane *plane, Encoding *encoding, int64_t seq, bint wait
     encoding.gathered[at] = seq
     encoding.gathered_count += 1
     plane.balance.gathered += 1
-    if not wait or encoding.gathered_count == GATHERED_MAX or plane.gather_now_us == 0:
+    if encoding.gathered_count == GATHERED_MAX or plane.gather_now_us == 0 or not (wait or plane.in_turns):
         gather_flush(plane, encoding, now_us)
+    elif not wait:
+        timer_arm(plane.timers, &encoding.gather_timer, now_us)
     elif encoding.gathered_count == 1:
         timer_arm(plane.timers, &encoding.gather_timer, now_us + plane.gather_now_us)
 

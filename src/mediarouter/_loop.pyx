@@ -271,6 +271,7 @@ cdef void loop_run(Loop *loop) noexcept nogil:
     ask_for_promptness(loop.realtime, THREAD_PRIORITY, THREAD_SLICE_NS)
     loop.plane.flush = flush_now
     loop.plane.flush_context = loop
+    loop.plane.in_turns = True
     while not loop.stopping:
         timeout_us = rest(loop, run_timers(loop))
         count = wait_for_events(loop.epoll_fd, events, EVENTS_PER_WAIT, timeout_us)

@@ -244,6 +244,7 @@ cdef struct Plane:
     uint64_t packets_piped         # by other workers' pipes to here
     uint64_t padded                # packets that were made as long as their neighbours
     int gathering                  # encodings of which packets wait
+    bint in_turns                  # whole frames are forwarded between looks at the sockets: see _gather
     int64_t gather_us              # how long a packet of a frame may wait for the rest of it; 0: not at all
     int64_t gather_now_us          # the same, as the load has it now
     int64_t longest_gathered_us    # the longest one did

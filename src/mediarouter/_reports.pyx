@@ -52,10 +52,12 @@ cdef enum:
     SILENT_US = 1000000            # an encoding that paused for so long while others went on is off
     BLOCKS_MAX = 24                # report blocks of one receiver report
     NACKS_MAX = 256
+    COPIES_PER_TURN = 64           # of packets of frames: about 100 us
 
 
 cdef void reports_run_timers(Plane *plane, int64_t now_us) noexcept nogil:
     cdef Timer *timer
+    cdef uint64_t forwarded = plane.packets_forwarded
     while True:
         timer = timer_poll(plane.timers, now_us)
         if timer == NULL:
@@ -64,6 +66,8 @@ cdef void reports_run_timers(Plane *plane, int64_t now_us) noexcept nogil:
             send_nacks(plane, <Encoding *>timer.owner, now_us)
         elif timer.kind == TIMER_GATHER:
             gather_flush(plane, <Encoding *>timer.owner, now_us)
+            if plane.in_turns and plane.packets_forwarded - forwarded >= COPIES_PER_TURN:
+                return             # the rest stays due, and audio that came meanwhile goes first
         elif timer.kind == TIMER_TWCC:
             send_twcc(plane, <Transport *>timer.owner, now_us)
         elif timer.kind == TIMER_REPORTS:
