@@ -7,8 +7,8 @@
 # first has waited for `plane.gather_now_us`. Audio never waits. What waits is forwarded in the order of its numbers.
 #
 # In the engine's thread a whole frame is not forwarded at once either, but is due: the thread first takes in all that
-# has come, so that audio overtakes the fan-out of frames that came before it, and then forwards frame by frame, with a
-# look at the sockets in between (`reports_run_timers`). Without a thread (`in_turns` is off) a whole frame goes at once.
+# has come, so that audio overtakes the fan-out of frames that came before it, then forwards frame by frame, with a
+# look at the sockets in between (`reports_run_timers`). Without a thread (no `in_turns`) a whole frame goes at once.
 from libc.stdint cimport int64_t
 from mediarouter._plane cimport Encoding, Plane
 

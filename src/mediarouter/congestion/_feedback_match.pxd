@@ -1,0 +1,27 @@
+# From a report to what it tells anew: packets of the history that have arrived, in that order, and packets lost.
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+from mediarouter.congestion._send_history cimport SendHistory
+
+cdef enum:
+    OUTCOMES_MAX = 4096            # a report cannot tell more
+
+cdef struct Outcome:
+    int64_t number
+    int64_t send_us
+    int64_t arrival_us             # receiver's clock, of any zero
+    int32_t size_bytes
+    uint8_t cluster
+    bint received
+
+cdef struct FeedbackMatch:
+    int64_t reference              # of the newest report, unwrapped; 64 ms
+    bint started
+    uint64_t reports
+    uint64_t malformed
+    uint64_t unknown               # statuses about packets that were never sent, or are forgotten
+    uint64_t repeated              # about packets told as received before
+
+cdef void feedback_match_init(FeedbackMatch *match) noexcept nogil
+# What a transport-wide report tells anew: lost ones first, then received ones by arrival. How many, or a Drop code.
+cdef int feedback_match_twcc(FeedbackMatch *match, SendHistory *history, const uint8_t *data, int size,
+                             Outcome *outcomes, int *lost) noexcept nogil
