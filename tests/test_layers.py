@@ -85,3 +85,44 @@ def test_after_a_reset_one_enters_anew():
     assert layers.current == (-1, -1)
     assert layers.judge(2) == "other"
     assert layers.judge(2, key_frame=True) == "switch"
+
+
+def test_the_network_s_limit_is_kept_like_a_wish():
+    layers = selector()
+    layers.judge(2, key_frame=True)
+    layers.allow(1, 0)
+    assert layers.update_target(0b111)
+    assert layers.target == (1, 0)
+    layers.prefer(0, 127)
+    layers.update_target(0b111)
+    assert layers.target == (0, 0)
+    layers.allow(127, 127)
+    layers.prefer(127, 127)
+    layers.update_target(0b111)
+    assert layers.target == (2, 127)
+
+
+def test_while_a_lower_encoding_s_key_frame_is_awaited_the_base_layer_of_the_higher_one_has_to_do():
+    layers = selector()
+    layers.judge(2, key_frame=True)
+    layers.allow(1, 127)
+    layers.update_target(0b111)
+    assert layers.judge(2, temporal_layer=2) == "skip"
+    assert layers.judge(2, temporal_layer=0) == "send"
+    assert layers.judge(1, key_frame=True) == "switch"
+    assert layers.judge(1, temporal_layer=2) == "send"
+
+
+def test_where_there_is_no_room_nothing_is_sent_until_there_is_and_a_key_frame_comes():
+    layers = selector()
+    layers.judge(2, key_frame=True)
+    layers.allow(-1, 0)
+    assert layers.update_target(0b111)
+    assert (layers.target[0], layers.current[0]) == (-1, -1)
+    assert not layers.wants_key_frame
+    assert layers.judge(2, key_frame=True) == "other"
+    assert not layers.update_target(0b111), "nothing new"
+    layers.allow(0, 127)
+    assert layers.update_target(0b111)
+    assert layers.wants_key_frame
+    assert layers.judge(0, key_frame=True) == "switch"

@@ -1,6 +1,6 @@
 """Outgoing packets; `_egress.pxd` tells how they leave."""
 
-from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy, memset
 from mediarouter._address cimport Address
@@ -9,6 +9,7 @@ from mediarouter._plane cimport (
     DRAFTS_MAX,
     SEND_CONTROL,
     Destination,
+    Downlink,
     Draft,
     Outbox,
     OutPacket,
@@ -24,6 +25,8 @@ from mediarouter._srtp cimport (
     srtp_context_protect_rtcp,
     srtp_protect_many,
 )
+from mediarouter.congestion._estimator cimport send_side_sent
+from mediarouter.congestion._prober cimport prober_cluster, prober_sent
 
 cdef enum:
     FIRST_PACKETS = 1024
@@ -31,6 +34,7 @@ cdef enum:
     PAD_FROM = 256                 # bytes of a packet; smaller ones, audio above all, are left alone
     PADDING_BIT = 0x20
     ALIGNMENT = 16
+    UDP_OVERHEAD = 28              # what IP and UDP add, as PACKET_OVERHEAD has it
     ENOUGH = 196608                # bytes: a fraction of a second-level cache
 
 
@@ -246,7 +250,18 @@ cdef void queue_items(Plane *plane, Transport *transport, const SrtpFanoutItem *
               plane.drafts[i].send_class)
         transport.packets_sent += 1
         transport.bytes_sent += items[i].size
+        if transport.downlink != NULL and plane.drafts[i].transport_seq >= 0:
+            note_sent(transport.downlink, plane.drafts[i].transport_seq, items[i].size + UDP_OVERHEAD,
+                      plane.sending_us)
     outbox.used = aligned(end)
+
+
+cdef inline void note_sent(Downlink *downlink, int transport_seq, int size_bytes, int64_t now_us) noexcept nogil:
+    # media counts towards a probe as well
+    cdef int cluster = prober_cluster(&downlink.prober) if downlink.prober.count else 0
+    send_side_sent(&downlink.side, <uint16_t>transport_seq, size_bytes, cluster, now_us)
+    if cluster:
+        prober_sent(&downlink.prober, size_bytes, now_us)
 
 
 cdef int equalise(Plane *plane, Draft *drafts, int first, int count) noexcept nogil:

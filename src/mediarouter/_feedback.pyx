@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from mediarouter._cache cimport CachedPacket, packet_cache_find
+from mediarouter._downlink cimport downlink_limit, downlink_report, downlink_update
 from mediarouter._egress cimport egress_send
 from mediarouter._events cimport EVENT_BYE, event_put
 from mediarouter._forward cimport forward_again
@@ -54,6 +55,7 @@ cdef enum:
     NACKS_MAX = 512                # sequence numbers taken of one packet
     STATUSES_MAX = 1024
     DEFAULT_RTT_US = 100000
+    LIMIT_MAX_BPS = 1000000000     # a REMB above is no limit
 
 
 cdef void feedback_handle_rtcp(Plane *plane, Transport *transport, const uint8_t *data, int size,
@@ -65,10 +67,10 @@ cdef void feedback_handle_rtcp(Plane *plane, Transport *transport, const uint8_t
     while True:
         result = rtcp_next(&reader, &view)
         if result == 0:
-            return
+            break
         if result < 0:
             count_drop(plane, result)
-            return
+            break
         result = 0
         if view.packet_type == RTCP_SR:
             result = handle_sender_report(plane, transport, &view, now_us)
@@ -82,6 +84,8 @@ cdef void feedback_handle_rtcp(Plane *plane, Transport *transport, const uint8_t
             result = handle_bye(plane, transport, &view)
         if result < 0:
             count_drop(plane, result)
+    if transport.downlink != NULL:
+        downlink_update(plane, transport, now_us)
 
 
 cdef inline Encoding *encoding_of(const Transport *transport, uint32_t ssrc) noexcept nogil:
@@ -157,7 +161,7 @@ cdef int handle_transport_feedback(Plane *plane, Transport *transport, const Rtc
     if view.count == FEEDBACK_NACK:
         return handle_nack(plane, transport, view, now_us)
     if view.count == FEEDBACK_TWCC:
-        return handle_twcc(transport, view)
+        return handle_twcc(transport, view, now_us)
     return 0
 
 
@@ -203,11 +207,16 @@ cdef void answer_nack(Plane *plane, Consumer *consumer, uint16_t seq, int64_t no
         consumer.missed += 1
 
 
-cdef int handle_twcc(Transport *transport, const RtcpView *view) noexcept nogil:
+cdef int handle_twcc(Transport *transport, const RtcpView *view, int64_t now_us) noexcept nogil:
     cdef TwccFeedback feedback
     cdef TwccStatus statuses[STATUSES_MAX]
     cdef int i
-    cdef int count = twcc_parse(view.data, view.size, &feedback, statuses, STATUSES_MAX)
+    cdef int count
+    if transport.downlink != NULL:
+        count = downlink_report(transport, view, now_us)
+        if count < 0:
+            return count
+    count = twcc_parse(view.data, view.size, &feedback, statuses, STATUSES_MAX)
     for i in range(count):
         if statuses[i].received:
             transport.twcc_received += 1
@@ -231,6 +240,8 @@ cdef int handle_payload_feedback(Plane *plane, Transport *transport, const RtcpV
         result = rtcp_read_remb(view, &remb_bps)
         if result == 1:
             transport.remb_bps = remb_bps
+            if transport.downlink != NULL:
+                downlink_limit(transport, <int64_t>min(remb_bps, <uint64_t>LIMIT_MAX_BPS), now_us)
     return result
 
 

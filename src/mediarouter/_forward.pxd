@@ -27,4 +27,6 @@ cdef bint forward_again(Plane *plane, Consumer *consumer, const SendRun *run, co
 # The ids of its header extensions are set: lay out the block they make in each packet
 cdef void forward_prepare(Consumer *consumer) noexcept nogil
 # The consumer may have a new target: see what it is, and ask for the key frame it needs
+cdef void consumer_aim(Plane *plane, Consumer *consumer, int64_t now_us) noexcept nogil
+# The same, and what the viewer's network carries is shared out anew
 cdef void consumer_retarget(Plane *plane, Consumer *consumer, int64_t now_us) noexcept nogil

@@ -46,6 +46,7 @@ from mediarouter._plane cimport (
     Plane,
     Producer,
     SendClass,
+    plane_touch_downlink,
 )
 from mediarouter._recv_stream cimport RecvStream, recv_stream_timestamp_at
 from mediarouter._rtp cimport (
@@ -326,6 +327,7 @@ cdef void emit(Plane *plane, Consumer *consumer, const Passage *passage, const S
         rtp_write_header(draft.header, HEADER_MAX, view.marker, consumer.payload_type, seq,
                          view.timestamp + run.timestamp_offset, consumer.ssrc)
     draft.header_size = 12 + write_extensions(draft.header, consumer, passage, now_us)
+    number_draft(plane, draft, consumer, now_us)
     draft.payload = view.data + view.payload_offset
     draft.payload_size = view.payload_size
     draft.front_size = 0
@@ -348,6 +350,12 @@ cdef void emit(Plane *plane, Consumer *consumer, const Passage *passage, const S
     consumer.stream.packets += 1
     consumer.stream.octets += view.payload_size
     plane.packets_forwarded += 1
+
+
+cdef inline void number_draft(Plane *plane, Draft *draft, const Consumer *consumer, int64_t now_us) noexcept nogil:
+    # the number that its extensions have just been given
+    draft.transport_seq = consumer.transport.next_transport_seq - 1 if consumer.extension_id[<int>EXT_TRANSPORT_CC] else -1
+    plane.sending_us = now_us
 
 
 cdef inline SendClass class_of(const Passage *passage) noexcept nogil:
@@ -451,6 +459,7 @@ cdef void emit_padding(Plane *plane, Consumer *consumer, const Passage *passage,
     rtp_write_header(draft.header, HEADER_MAX, False, consumer.payload_type, <uint16_t>(passage.seq + run.seq_offset),
                      passage.view.timestamp + run.timestamp_offset, consumer.ssrc)
     draft.header_size = 12 + write_extensions(draft.header, consumer, &empty, now_us)
+    number_draft(plane, draft, consumer, now_us)
     draft.header[0] |= 0x20
     draft.front[0] = PADDING_SIZE
     draft.front_size = PADDING_SIZE
@@ -472,6 +481,11 @@ cdef bint forward_again(Plane *plane, Consumer *consumer, const SendRun *run, co
 
 
 cdef void consumer_retarget(Plane *plane, Consumer *consumer, int64_t now_us) noexcept nogil:
+    consumer_aim(plane, consumer, now_us)
+    plane_touch_downlink(plane, consumer.transport, now_us)
+
+
+cdef void consumer_aim(Plane *plane, Consumer *consumer, int64_t now_us) noexcept nogil:
     cdef Producer *producer = consumer.producer
     layers_update_target(&consumer.layers, producer.alive)
     if consumer.paused or producer.paused or not egress_ready(consumer.transport):

@@ -24,6 +24,7 @@ from mediarouter._events cimport EVENT_DTLS, EVENT_ENCODING_SEEN, EVENT_ICE_REST
 from mediarouter._feedback cimport feedback_handle_rtcp
 from mediarouter._forward cimport Passage, forward, passage_init
 from mediarouter._gather cimport gather_packet
+from mediarouter._layer_rates cimport layer_rates_count
 from mediarouter._ice cimport (
     ICE_NEW_PAIR,
     ICE_PAIR_REMOVED,
@@ -39,6 +40,7 @@ from mediarouter._lookup cimport SsrcEntry, address_table_find, address_table_pu
 from mediarouter._pipe_out cimport PIPE_JUMPED, PIPE_RECOVERED, pipe_pass_on
 from mediarouter._plane cimport (
     DATAGRAM_MAX,
+    PACKET_OVERHEAD,
     ROLE_MEDIA,
     ROLE_RTX,
     Encoding,
@@ -312,6 +314,7 @@ cdef int ingress_take_media(Plane *plane, Encoding *encoding, const RtpView *vie
     if producer.paused:
         return DROP_PRODUCER_PAUSED
     passage_init(&passage, view, encoding, seq)
+    layer_rates_count(encoding, passage.info.temporal_layer, view.size + PACKET_OVERHEAD)
     if passage.info.key_frame and passage.info.frame_start:
         key_frame_arrived(plane, encoding)
     if encoding.cache != NULL:

@@ -1,5 +1,5 @@
-# Which layer a consumer gets. Three pairs of (spatial, temporal): preferred is what was asked for, target what is
-# possible now, current what is being sent. Spatial steps happen at key frames of the target, temporal ones at pictures
+# Which layer a consumer gets. Four pairs of (spatial, temporal): preferred is what was asked for, allowed what the
+# network carries, target what is possible of both now, current what is being sent. Spatial steps happen at key frames of the target, temporal ones at pictures
 # where the codec allows it. Sans-IO.
 from libc.stdint cimport int8_t, int64_t, uint8_t
 from mediarouter.codecs._payload cimport PayloadInfo
@@ -11,6 +11,8 @@ cdef enum:
 cdef struct LayerSelector:
     int8_t preferred_spatial
     int8_t preferred_temporal
+    int8_t allowed_spatial         # LAYER_NONE: nothing, until there is room again
+    int8_t allowed_temporal
     int8_t target_spatial          # index of the encoding
     int8_t target_temporal
     int8_t current_spatial

@@ -9,6 +9,8 @@ from mediarouter.codecs._codec cimport PayloadInfo
 cdef void layers_init(LayerSelector *layers) noexcept nogil:
     layers.preferred_spatial = LAYER_BEST
     layers.preferred_temporal = LAYER_BEST
+    layers.allowed_spatial = LAYER_BEST
+    layers.allowed_temporal = LAYER_BEST
     layers.target_spatial = LAYER_NONE
     layers.target_temporal = LAYER_BEST
     layers_reset(layers)
@@ -23,12 +25,17 @@ cdef bint layers_update_target(LayerSelector *layers, unsigned int alive) noexce
     cdef int8_t before = layers.target_spatial
     cdef int index
     cdef int8_t best = LAYER_NONE
-    layers.target_temporal = layers.preferred_temporal
+    cdef int8_t wish = min(layers.preferred_spatial, layers.allowed_spatial)
+    layers.target_temporal = min(layers.preferred_temporal, layers.allowed_temporal)
+    if layers.allowed_spatial == LAYER_NONE:
+        layers.target_spatial = LAYER_NONE
+        layers_reset(layers)       # at once: the network is full
+        return before != LAYER_NONE
     for index in range(8):
         if not alive & (1u << index):
             continue
         # the highest one not above the wish, else the lowest there is
-        if best == LAYER_NONE or index <= layers.preferred_spatial:
+        if best == LAYER_NONE or index <= wish:
             best = <int8_t>index
     if best != LAYER_NONE:
         layers.target_spatial = best
@@ -49,17 +56,21 @@ cdef LayerVerdict layers_judge(LayerSelector *layers, int encoding, const Payloa
         layers.current_spatial = <int8_t>encoding
         layers.current_temporal = layers.target_temporal
         return LAYER_SWITCH
-    if new_picture and layers.current_temporal != layers.target_temporal:
+    if new_picture:
         step_temporal(layers, info)
     return LAYER_SEND if info.temporal_layer <= layers.current_temporal else LAYER_SKIP
 
 
-cdef void step_temporal(LayerSelector *layers, const PayloadInfo *info) noexcept nogil:
+cdef inline void step_temporal(LayerSelector *layers, const PayloadInfo *info) noexcept nogil:
     # down at once; up where the picture depends on nothing that was left out: a key frame, or a layer-sync picture,
-    # which refers to the base layer alone (RFC 7741 section 4.2, Y bit)
-    if layers.target_temporal < layers.current_temporal or info.key_frame:
-        layers.current_temporal = layers.target_temporal
-    elif info.layer_sync and layers.current_temporal < info.temporal_layer <= layers.target_temporal:
+    # which refers to the base layer alone (RFC 7741 section 4.2, Y bit). While a lower encoding's key frame is awaited
+    # the base layer has to do, since what is wanted is to send less.
+    cdef int8_t target = 0 if layers.target_spatial < layers.current_spatial else layers.target_temporal
+    if layers.current_temporal == target:
+        return
+    if target < layers.current_temporal or info.key_frame:
+        layers.current_temporal = target
+    elif info.layer_sync and layers.current_temporal < info.temporal_layer <= target:
         layers.current_temporal = info.temporal_layer
 
 
@@ -90,6 +101,11 @@ cdef class LayerSelectorFace:
         """Set the preferred layers."""
         self.layers.preferred_spatial = <int8_t>spatial
         self.layers.preferred_temporal = <int8_t>temporal
+
+    def allow(self, int spatial, int temporal):
+        """Set what the network carries; spatial -1: nothing."""
+        self.layers.allowed_spatial = <int8_t>spatial
+        self.layers.allowed_temporal = <int8_t>temporal
 
     def update_target(self, unsigned int alive):
         """Choose the target among the encodings whose bit is set; True when its encoding changed."""

@@ -14,6 +14,11 @@ from mediarouter._send_stream cimport SendStream
 from mediarouter._srtp cimport SrtpContext
 from mediarouter._timers cimport Timer, TimerWheel
 from mediarouter.codecs._codec cimport Codec
+from mediarouter.congestion._alloc_stream cimport AllocStream
+from mediarouter.congestion._allocator cimport AllocRow
+from mediarouter.congestion._estimator cimport SendSide
+from mediarouter.congestion._layer_hull cimport AllocLayer
+from mediarouter.congestion._prober cimport Prober
 from mediarouter.congestion._twcc cimport TwccRecord
 
 cdef enum:
@@ -27,6 +32,8 @@ cdef enum:
     FRONT_MAX = 34                 # an original sequence number, and a payload's begin rewritten
     DRAFTS_MAX = 64                # packets for one receiver that are encrypted together
     BLOCK_SIZE = 1600              # bytes of a slab block
+    PACKET_OVERHEAD = 44           # what the network carries beside an RTP packet: IP, UDP and the tag of SRTP
+    LAYERS_MAX = 16                # of one producer: encodings by temporal layers
 
 cdef enum TimerKind:
     TIMER_REPORTS = 1              # of a Transport: SR, RR, SDES
@@ -37,6 +44,7 @@ cdef enum TimerKind:
     TIMER_LIVENESS = 6             # of a Producer
     TIMER_GATHER = 7               # of an Encoding
     TIMER_PIPE = 8                 # of a PipeEnd
+    TIMER_DOWNLINK = 9             # of a Transport
 
 cdef enum SsrcRole:                # in a transport's tables
     ROLE_MEDIA = 1                 # Encoding
@@ -67,7 +75,8 @@ cdef struct Encoding:              # one stream of a producer: a simulcast layer
     int64_t bound_at_us            # when its SSRC was learnt
     int64_t key_frame_asked_us     # the last PLI we sent
     int64_t meter_began_us         # of the bit rate's window
-    uint64_t meter_bytes
+    uint64_t temporal_bytes[4]     # since then, by temporal layer: see _layer_rates
+    int64_t temporal_bps[4]        # the larger of the last window's rate and its average
     uint64_t bitrate_bps           # over the last whole window
     uint64_t key_frames            # received
     uint64_t key_frames_asked      # PLIs sent
@@ -98,6 +107,8 @@ cdef struct Producer:
     int tap_count
     uint32_t origin                # of a pipe transport: the producer that it is a copy of, over there
     unsigned int alive             # bit i: encoding i flows
+    AllocLayer layers[16]          # what each layer costs: see _layer_rates
+    int layer_count
     uint32_t clock_rate
     uint8_t payload_type
     uint8_t rtx_payload_type       # NO_PAYLOAD_TYPE: none
@@ -146,8 +157,20 @@ cdef struct Consumer:
     bint mixed                     # extmap-allow-mixed: elements above 16 bytes may be sent
     bint paused
     bint told_sender_report        # one went out since the last switch
+    AllocStream allocation         # its share of what the viewer's network carries
     int fir_seq                    # of the last FIR taken, -1 none
     SendStream stream              # last: what it remembers of resends is seldom looked at
+
+cdef struct Downlink:              # what a viewer's network carries, and who is to get it: see _downlink
+    SendSide side
+    Prober prober
+    Timer timer
+    int64_t allocated_us           # when the budget was last shared out
+    int64_t allocated_bps          # of what budget
+    int64_t in_use_bps
+    uint64_t allocations
+    uint64_t probe_packets
+    bint stale                     # who wants what has changed since
 
 cdef struct Transport:             # what every packet sent needs comes first
     uint32_t handle
@@ -157,6 +180,7 @@ cdef struct Transport:             # what every packet sent needs comes first
     int32_t first_out              # of this batch, index into the outbox, -1 none
     int32_t last_out
     uint16_t next_transport_seq
+    Downlink *downlink             # NULL: nothing is known of its network, and everything is sent
     bint consent                   # sending is allowed
     IceAgent ice
     SrtpContext *inbound           # NULL: no keys yet
@@ -192,6 +216,7 @@ cdef struct Draft:                 # an RTP packet before encryption, for one re
     int front_size                 # bytes that come between header and payload, encrypted as well; mostly none
     bint paddable
     SendClass send_class
+    int32_t transport_seq          # -1: none
     uint8_t front[34]              # FRONT_MAX
     uint8_t header[400]            # HEADER_MAX
 
@@ -235,6 +260,11 @@ cdef struct Plane:
     uint32_t consumer_slots
     PipeEnd **pipe_ends
     uint32_t pipe_slots
+    AllocStream *alloc_streams     # room for one transport's consumers, see _downlink
+    AllocRow *alloc_rows
+    int32_t *alloc_places
+    int alloc_capacity
+    int64_t sending_us             # what is sent now leaves at this time
     bint pipes_hurried             # one of them has something to publish at the end of this batch
     uint32_t generation
     uint64_t drops[64]             # by -Drop
@@ -296,4 +326,6 @@ cdef int plane_take_gathered(Plane *plane, Encoding *encoding) noexcept nogil
 cdef void plane_forget_history(Plane *plane, Encoding *encoding) noexcept nogil
 # Its SSRC is known, or another than before
 cdef void plane_restart_encoding(Plane *plane, Encoding *encoding, uint32_t ssrc) noexcept nogil
+# Who wants what of this viewer's network has changed: it is shared out anew soon (_downlink)
+cdef void plane_touch_downlink(Plane *plane, Transport *transport, int64_t now_us) noexcept nogil
 cdef void plane_forget_address(Plane *plane, Transport *transport, const Address *remote) noexcept nogil

@@ -25,6 +25,7 @@ from mediarouter._recv_stream cimport recv_stream_init, recv_stream_release
 from mediarouter._send_stream cimport send_stream_init, send_stream_release
 from mediarouter._srtp cimport srtp_context_free, srtp_context_remove_ssrc
 from mediarouter._timers cimport (
+    timer_arm,
     timer_cancel,
     timer_init,
     timer_next_deadline_us,
@@ -32,9 +33,11 @@ from mediarouter._timers cimport (
     timer_wheel_new,
 )
 from mediarouter.codecs._codec cimport CODEC_OPAQUE, codec_of
+from mediarouter.congestion._alloc_stream cimport ALLOC_AUDIO, ALLOC_GRID, alloc_stream_init
 from mediarouter.congestion._twcc cimport twcc_record_free, twcc_record_new
 
 cdef enum:
+    TOUCH_US = 5000                # what changes at once is shared out once
     SLOT_BITS = 20                 # a million of each kind
     SLOT_MASK = (1 << 20) - 1
     CACHE_CAPACITY = 2048          # packets a video stream keeps, at most
@@ -74,6 +77,9 @@ cdef void plane_release(Plane *plane) noexcept nogil:
     timer_wheel_free(plane.timers)
     packet_pool_free(plane.pool)
     free(plane.drafts)
+    free(plane.alloc_streams)
+    free(plane.alloc_rows)
+    free(plane.alloc_places)
     memset(plane, 0, sizeof(Plane))
 
 
@@ -256,6 +262,10 @@ cdef Consumer *plane_add_consumer(Plane *plane, Transport *transport, Producer *
     consumer.rtx_payload_type = NO_PAYLOAD_TYPE
     send_stream_init(&consumer.stream, first_seq)
     layers_init(&consumer.layers)
+    alloc_stream_init(&consumer.allocation)
+    consumer.allocation.weight = 1
+    consumer.allocation.stream_class = <uint8_t>(ALLOC_GRID if producer.is_video else ALLOC_AUDIO)
+    consumer.allocation.must_send = not producer.is_video
     if (not append(<void ***>&producer.consumers, &producer.consumer_count, &producer.consumer_capacity, consumer)
             or not append(<void ***>&transport.consumers, &transport.consumer_count, &transport.consumer_capacity,
                           consumer)):
@@ -331,6 +341,9 @@ cdef void plane_remove_transport(Plane *plane, Transport *transport) noexcept no
     ssrc_table_release(&transport.received)
     ssrc_table_release(&transport.sent)
     twcc_record_free(transport.twcc)
+    if transport.downlink != NULL:
+        timer_cancel(plane.timers, &transport.downlink.timer)
+        free(transport.downlink)
     plane.transports[transport.handle & SLOT_MASK] = NULL
     free(transport.producers)
     free(transport.consumers)
@@ -392,6 +405,15 @@ cdef int plane_take_gathered(Plane *plane, Encoding *encoding) noexcept nogil:
         plane.balance.gathered -= <uint64_t>count
         plane.gathering -= 1
     return count
+
+
+cdef void plane_touch_downlink(Plane *plane, Transport *transport, int64_t now_us) noexcept nogil:
+    cdef Downlink *downlink = transport.downlink
+    if downlink == NULL:
+        return
+    downlink.stale = True
+    if not downlink.timer.armed or downlink.timer.deadline_us > now_us + TOUCH_US:
+        timer_arm(plane.timers, &downlink.timer, now_us + TOUCH_US)
 
 
 cdef void plane_forget_history(Plane *plane, Encoding *encoding) noexcept nogil:

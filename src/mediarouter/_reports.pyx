@@ -3,7 +3,9 @@
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from mediarouter._egress cimport egress_ready, egress_reserve, egress_rtcp
 from mediarouter._events cimport EVENT_CONSENT_LOST, event_put
+from mediarouter._downlink cimport downlink_timer
 from mediarouter._forward cimport consumer_retarget
+from mediarouter._layer_rates cimport layer_rates_begin, layer_rates_measure, layer_rates_tabulate
 from mediarouter._gather cimport gather_flush
 from mediarouter._ice cimport ice_has_consent
 from mediarouter._key_frames cimport key_frame_ask, key_frame_timer
@@ -11,6 +13,7 @@ from mediarouter._pipe cimport PipeEnd, pipe_flush
 from mediarouter._pipe_out cimport pipe_ask_again
 from mediarouter._plane cimport (
     TIMER_CONSENT,
+    TIMER_DOWNLINK,
     TIMER_GATHER,
     TIMER_KEY_FRAME,
     TIMER_LIVENESS,
@@ -78,6 +81,8 @@ cdef void reports_run_timers(Plane *plane, int64_t now_us) noexcept nogil:
             key_frame_timer(plane, <Encoding *>timer.owner, now_us)
         elif timer.kind == TIMER_CONSENT:
             check_consent(plane, <Transport *>timer.owner, now_us)
+        elif timer.kind == TIMER_DOWNLINK:
+            downlink_timer(plane, <Transport *>timer.owner, now_us)
         elif timer.kind == TIMER_LIVENESS:
             check_liveness(plane, <Producer *>timer.owner, now_us)
 
@@ -96,8 +101,8 @@ cdef void reports_saw_packet(Plane *plane, Encoding *encoding, int64_t now_us) n
     if producer.alive & (1u << encoding.index):
         return
     producer.alive |= 1u << encoding.index
-    encoding.meter_began_us = now_us
-    encoding.meter_bytes = <uint64_t>encoding.stream.bytes
+    layer_rates_begin(encoding, now_us)
+    layer_rates_tabulate(producer)
     for i in range(producer.consumer_count):
         consumer_retarget(plane, producer.consumers[i], now_us)
     if not producer.liveness_timer.armed:
@@ -115,7 +120,8 @@ cdef void check_liveness(Plane *plane, Producer *producer, int64_t now_us) noexc
         encoding = &producer.encodings[i]
         if encoding.stream.newest_arrival_us > newest_us:
             newest_us = encoding.stream.newest_arrival_us
-        measure_bitrate(encoding, now_us)
+        layer_rates_measure(encoding, now_us)
+    layer_rates_tabulate(producer)
     for i in range(producer.encoding_count):
         encoding = &producer.encodings[i]
         if newest_us - encoding.stream.newest_arrival_us > SILENT_US:
@@ -123,17 +129,9 @@ cdef void check_liveness(Plane *plane, Producer *producer, int64_t now_us) noexc
     if alive == producer.alive:
         return
     producer.alive = alive
+    layer_rates_tabulate(producer)
     for i in range(producer.consumer_count):
         consumer_retarget(plane, producer.consumers[i], now_us)
-
-
-cdef void measure_bitrate(Encoding *encoding, int64_t now_us) noexcept nogil:
-    cdef int64_t span_us = now_us - encoding.meter_began_us
-    if span_us < 1000000:
-        return
-    encoding.bitrate_bps = (<uint64_t>encoding.stream.bytes - encoding.meter_bytes) * 8000000 // <uint64_t>span_us
-    encoding.meter_began_us = now_us
-    encoding.meter_bytes = <uint64_t>encoding.stream.bytes
 
 
 cdef void check_consent(Plane *plane, Transport *transport, int64_t now_us) noexcept nogil:
