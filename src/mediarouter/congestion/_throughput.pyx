@@ -196,13 +196,15 @@ cdef class ThroughputFace:
                 send_us += step_us
         return send_us
 
-    def ask_many(self, int count):
-        """The rate, found `count` times. For benchmarks."""
-        cdef int64_t bps = -1
+    def ask_many(self, int64_t send_us, int count, int64_t step_us, int size_bytes):
+        """As `add_many`, and the rate after each; the sum of the rates. For benchmarks."""
+        cdef int64_t bps = 0
         cdef int _
         with nogil:
             for _ in range(count):
-                bps = throughput_bps(&self.through)
+                throughput_add(&self.through, send_us, send_us, size_bytes)
+                bps += throughput_bps(&self.through)
+                send_us += step_us
         return bps
 
     @property
