@@ -1,5 +1,7 @@
 """The limit by delay over a simulated link; scenarios and figures are those of libwebrtc's delay-based estimate."""
 
+import random
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -299,3 +301,23 @@ def test_reports_in_any_cut_tell_the_same() -> None:
                 packets = []
         targets.append(path.usage)
     assert targets == ["normal", "normal"]
+
+
+@pytest.mark.parametrize("gap_us, count", [(20_000, 1), (33_000, 3), (6_000, 1)])
+def test_packets_that_others_overtake_are_no_congestion(gap_us: int, count: int) -> None:
+    """One in fifty is late by 40 to 200 ms, and told in the order of sending, far below the capacity."""
+    path, dice, overuses = Path(start_bps=300_000), random.Random(7), 0
+    packets: list[Packet] = []
+    reports = 0
+    for i in range(60 * SECOND_US // gap_us):
+        for _ in range(count):
+            late_us = dice.randrange(40_000, 200_000) if dice.random() < 0.02 else dice.randrange(1_500)
+            packets.append(Packet(i * gap_us, i * gap_us + 20_000 + late_us, 1000))
+        path.now_us += gap_us
+        if len(packets) * gap_us >= 100_000 * count:
+            path.report(packets)
+            packets = []
+            reports += 1
+            overuses += path.usage == "over"
+    assert reports > 400
+    assert overuses <= reports // 100

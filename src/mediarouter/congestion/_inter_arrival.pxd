@@ -5,7 +5,7 @@ cdef struct SendGroup:
     int64_t first_send_us
     int64_t last_send_us
     int64_t first_arrival_us       # of the packet that began the group
-    int64_t last_arrival_us        # the latest of all
+    int64_t last_arrival_us        # of the packet sent last
     int64_t now_us                 # when the feedback about its last packet was read
     int64_t size_bytes
 
@@ -13,7 +13,6 @@ cdef struct InterArrival:
     SendGroup current              # still open
     SendGroup previous             # what the next deltas are taken to
     int groups                     # 0: nothing yet, 1: only `current`, 2: both
-    int backward                   # groups in a row that seem to have arrived before `previous`
 
 cdef void inter_arrival_init(InterArrival *ia) noexcept nogil
 # A packet in order of sending numbers. True when a group was closed: its deltas to the group before are written.

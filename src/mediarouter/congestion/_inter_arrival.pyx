@@ -4,17 +4,17 @@ Theory of operation
 A sender gives out a frame at once and the network spreads it, so a single packet tells little of a queue: what counts
 is when a whole group had arrived. A group is what was sent within 5 ms of its first packet, and the packets that a
 link let through in one burst: sent later, yet arrived within 5 ms of the ones before. With the first packet of the
-next group one is closed, and its last sending and last arrival are compared with those of the group before it. What
-arrives later by more than it was sent later has waited in a queue.
+next group one is closed, and its end is compared with that of the group before it. What arrives later by more than it
+was sent later has waited in a queue.
 
-Packets come in the order of their numbers, not of their arrivals; within a group the order does not matter. A group
-whose successor arrived before it was overtaken, and is left out: the next one is compared with its predecessor, so
-that the deltas still add up. What was sent before the open group is left out too.
+Packets come in the order of their numbers, not of their arrivals. A group ends with the packet that was sent last (of
+several sent at once, with the one that arrived last), so that a packet which others have overtaken says nothing. A
+group that the next one has overtaken as a whole is left out, and so is what was sent before the open group. The
+deltas of the others still add up, also where one is negative.
 
 Both clocks count on their own; only differences within one clock are taken, so they may be any time apart. When the
-receiver's clock has moved against ours by 3 s between two groups it was set, or reports came late: that one delta is
-unknown, and the next group is measured from there. A clock set back by less shows as groups that arrive before their
-predecessor; the third in a row is believed.
+receiver's clock has moved against ours by 3 s between two groups, or back by half a second, it was set (or reports
+came late): that one delta is unknown, and the next group is measured from there.
 
 Times are less than 2**60 us from zero, so that no difference of differences overflows.
 """
@@ -27,12 +27,11 @@ cdef enum:
     BURST_GAP_US = 5000            # arrived within it of the last: perhaps one burst
     BURST_SPAN_US = 100000         # no burst takes longer
     CLOCK_STEP_US = 3000000        # what no network does: the receiver's clock was set
-    BACKWARD_MAX = 3               # groups in a row; then the clock was set by less than that
+    CLOCK_BACK_US = 500000         # no group arrives so long before the one sent before it
 
 
 cdef void inter_arrival_init(InterArrival *ia) noexcept nogil:
     ia.groups = 0
-    ia.backward = 0
 
 
 cdef inline void begin(SendGroup *group, int64_t send_us, int64_t arrival_us, int64_t now_us,
@@ -45,12 +44,23 @@ cdef inline void begin(SendGroup *group, int64_t send_us, int64_t arrival_us, in
 
 cdef inline bint belongs(const SendGroup *group, int64_t send_us, int64_t arrival_us) noexcept nogil:
     cdef int64_t arrival_delta_us, spread_us
-    if send_us - group.first_send_us <= GROUP_US or send_us == group.last_send_us:
+    if send_us - group.first_send_us <= GROUP_US or send_us <= group.last_send_us:
         return True
     arrival_delta_us = arrival_us - group.last_arrival_us
     spread_us = arrival_us - group.first_arrival_us
     return (arrival_delta_us <= BURST_GAP_US and arrival_delta_us < send_us - group.last_send_us
             and -BURST_SPAN_US < spread_us < BURST_SPAN_US)
+
+
+cdef inline void extend(SendGroup *group, int64_t send_us, int64_t arrival_us, int64_t now_us,
+                        int size_bytes) noexcept nogil:
+    if send_us > group.last_send_us:
+        group.last_send_us = send_us
+        group.last_arrival_us = arrival_us
+    elif send_us == group.last_send_us:
+        group.last_arrival_us = max(group.last_arrival_us, arrival_us)
+    group.now_us = now_us
+    group.size_bytes += size_bytes
 
 
 cdef bint close(InterArrival *ia, int64_t *send_delta_us, int64_t *arrival_delta_us) noexcept nogil:
@@ -59,16 +69,10 @@ cdef bint close(InterArrival *ia, int64_t *send_delta_us, int64_t *arrival_delta
     if ia.groups == 2:
         arrival_us = ia.current.last_arrival_us - ia.previous.last_arrival_us
         clock_us = arrival_us - (ia.current.now_us - ia.previous.now_us)
-        known = -CLOCK_STEP_US < clock_us < CLOCK_STEP_US
-        if known and arrival_us < 0:
-            ia.backward += 1
-            if ia.backward < BACKWARD_MAX:
-                return False
-            known = False
+        known = -CLOCK_STEP_US < clock_us < CLOCK_STEP_US and arrival_us > -CLOCK_BACK_US
         if known:
             send_delta_us[0] = ia.current.last_send_us - ia.previous.last_send_us
             arrival_delta_us[0] = arrival_us
-    ia.backward = 0
     ia.previous = ia.current
     ia.groups = 2
     return known
@@ -85,10 +89,7 @@ cdef bint inter_arrival_add(InterArrival *ia, int64_t send_us, int64_t arrival_u
     if send_us < group.first_send_us:
         return False               # of a group that is closed
     if belongs(group, send_us, arrival_us):
-        group.last_send_us = max(group.last_send_us, send_us)
-        group.last_arrival_us = max(group.last_arrival_us, arrival_us)
-        group.now_us = now_us
-        group.size_bytes += size_bytes
+        extend(group, send_us, arrival_us, now_us, size_bytes)
         return False
     closed = arrival_us >= group.last_arrival_us and close(ia, send_delta_us, arrival_delta_us)
     begin(group, send_us, arrival_us, now_us, size_bytes)
