@@ -35,22 +35,23 @@ class Reference:
         # ties go to the place in the ring, which is the number modulo the window
         places = sorted(range(max(0, total - self.window), total), key=lambda number: number % self.window)
         rows = [(self.fade ** (total - 1 - number), self.observations[number]) for number in places]
-        size = sum(w * o.size for w, o in rows)
-        lost = sum(w * o.lost for w, o in rows)
+        sizes = [floor(weight * o.size + 0.5) for weight, o in rows]
+        losses = [floor(weight * o.lost + 0.5) for weight, o in rows]
         shares = [o.lost / o.size if o.size else 0.0 for _, o in rows]
-        if lost == 0:
+        if sum(losses) == 0:
             return 0.0
         worst = shares.index(max(shares))
         fast = rows[worst][1].rate
         rates = [o.rate for _, o in rows if o.rate > 0]
+        average = sum(losses) / sum(sizes)
         if total <= 3 or fast >= 2 * (median(rates) if rates else 0):
-            return lost / size
+            return average
         out = {worst}
         if min(shares) < 1.0:
             out.add(shares.index(min(shares)))
-        rest = [row for place, row in enumerate(rows) if place not in out]
-        left = sum(w * o.size for w, o in rest)
-        return lost / size if left < 0.5 else sum(w * o.lost for w, o in rest) / left
+        rest = [place for place in range(len(rows)) if place not in out]
+        left = sum(sizes[place] for place in rest)
+        return sum(losses[place] for place in rest) / left if left else average
 
     @staticmethod
     def probability(bandwidth: int, inherent: float, rate: int) -> float:
@@ -74,7 +75,7 @@ class Reference:
         return inherent
 
     def objective(self, bandwidth: int, inherent: float) -> float:
-        kbps = bandwidth / 1000
+        kbps = floor(bandwidth / 1000 + 0.5)
         margin = 0.2 - self.average_loss()
         bias = (0.0002 * kbps + 0.02 * log(1 + kbps)) * margin / (0.002 + abs(margin))
         total = 0.0

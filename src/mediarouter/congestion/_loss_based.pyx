@@ -21,9 +21,8 @@ What is told is bounded once more, by the delay-based estimate and the configure
 
 Cost: most observations lost nothing, with the delay-based estimate being the limit. Without loss the objective rises
 with bandwidth (inherent loss sinks to its minimum, each probability falls, the preference grows), so that the search
-would end at the delay-based estimate or the maximum; it is left out, and the delay-based estimate is told between
-observations too, instead of up to 250 ms late. `tests/congestion/test_loss_model.py` compares the search with another
-one, written from the formulas.
+would end at the delay-based estimate or the maximum, or within the same kilobit below; it is left out. What it would
+find is told between observations too, where libwebrtc is up to 250 ms late.
 """
 
 cimport cython
@@ -200,7 +199,7 @@ cdef int64_t upper_bound(const LossBased *l) noexcept nogil:
     cdef double excess = l.model.average_loss - l.model.parameters.bound_loss_offset
     if excess <= 0.0:
         return l.max_bps
-    return llround(min(<double>l.model.parameters.bound_balance_bps / excess, <double>l.max_bps))
+    return llround(min(<double>l.model.parameters.bound_balance_bps / excess, <double>UNLIMITED_BPS))
 
 
 cdef inline bint padding_proves(const LossBased *l) noexcept nogil:

@@ -13,13 +13,17 @@ at a low bandwidth, little at a high one.
 The average loss leaves out the worst and the best observation, so that one burst of loss is a spike, unless the worst
 was sent twice as fast as the median: then it was likely ours.
 
+As in libwebrtc, the preference counts whole kilobits per second and the average whole bytes, which tells at low rates.
+Its probabilities are not rounded here as they are there (the excess of S over B, to whole bits per second), which tells
+where nearly all is lost.
+
 A packet told as lost and later as received was late. Within the observation that is not yet closed it is forgiven, for
 which the partial observation remembers the numbers of lost packets, as bits of a window of 4096 behind the newest lost
 one. A number counts once in an observation. Here as there, numbers that come in no order cost memory nothing.
 """
 
 cimport cython
-from libc.math cimport fabs, log
+from libc.math cimport fabs, llround, log
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 from mediarouter.congestion._loss_parameters cimport loss_parameters_init, loss_parameters_set
@@ -180,40 +184,47 @@ cdef double median_sending_bps(const LossModel *m) noexcept nogil:
     return sorted_bps[count // 2]
 
 
+# Whole bytes, as they weigh at that place of the ring
+cdef inline int64_t weighed(const LossModel *m, int place, int64_t size_bytes) noexcept nogil:
+    return llround(m.bound_weights[age_of(m, place)] * size_bytes)
+
+
 cdef double average_loss(const LossModel *m) noexcept nogil:
     cdef const LossObservation *observation
     cdef int worst = -1
     cdef int best = -1
     cdef double worst_loss = 0.0
     cdef double best_loss = 1.0
-    cdef double size = 0.0
-    cdef double lost = 0.0
+    cdef int64_t size = 0
+    cdef int64_t lost = 0
     cdef double loss
     cdef int i
     for i in range(observed(m)):
         observation = &m.ring[i]
-        size += m.bound_weights[age_of(m, i)] * observation.size_bytes
-        lost += m.bound_weights[age_of(m, i)] * observation.lost_bytes
+        size += weighed(m, i, observation.size_bytes)
+        lost += weighed(m, i, observation.lost_bytes)
         loss = <double>observation.lost_bytes / observation.size_bytes if observation.size_bytes > 0 else 0.0
         if loss > worst_loss:
             worst, worst_loss = i, loss
         if loss < best_loss:
             best, best_loss = i, loss
+    if size <= 0:
+        return 0.0
     if m.count <= 3 or worst < 0 or (
             median_sending_bps(m) * m.parameters.burst_factor <= m.ring[worst].sending_bps):
-        return lost / size
+        return <double>lost / size
     return without_extremes(m, worst, best, size, lost)
 
 
-cdef double without_extremes(const LossModel *m, int worst, int best, double size, double lost) noexcept nogil:
-    cdef double rest_size = size - m.bound_weights[age_of(m, worst)] * m.ring[worst].size_bytes
-    cdef double rest_lost = lost - m.bound_weights[age_of(m, worst)] * m.ring[worst].lost_bytes
+cdef double without_extremes(const LossModel *m, int worst, int best, int64_t size, int64_t lost) noexcept nogil:
+    cdef int64_t rest_size = size - weighed(m, worst, m.ring[worst].size_bytes)
+    cdef int64_t rest_lost = lost - weighed(m, worst, m.ring[worst].lost_bytes)
     if best >= 0 and best != worst:
-        rest_size -= m.bound_weights[age_of(m, best)] * m.ring[best].size_bytes
-        rest_lost -= m.bound_weights[age_of(m, best)] * m.ring[best].lost_bytes
-    if rest_size < 0.5:                        # a byte: nothing else was observed
-        return lost / size
-    return min(max(rest_lost / rest_size, 0.0), 1.0)
+        rest_size -= weighed(m, best, m.ring[best].size_bytes)
+        rest_lost -= weighed(m, best, m.ring[best].lost_bytes)
+    if rest_size <= 0:                         # nothing else was observed
+        return <double>lost / size
+    return <double>rest_lost / rest_size
 
 
 # ---- likelihood
@@ -262,7 +273,7 @@ cdef void loss_model_fit(const LossModel *m, LossChannel *channel) noexcept nogi
 
 # A byte's worth of preferring that bandwidth; of dispreferring it where more is lost than preference_loss
 cdef inline double bandwidth_bias(const LossModel *m, int64_t bandwidth_bps) noexcept nogil:
-    cdef double kbps = <double>bandwidth_bps / 1000.0
+    cdef double kbps = <double>((bandwidth_bps + 500) // 1000)
     cdef double margin = m.parameters.preference_loss - m.average_loss
     return (m.parameters.bandwidth_bias * kbps + m.parameters.log_bandwidth_bias * log(1.0 + kbps)) * (
         margin / (m.parameters.preference_smoothing + fabs(margin)))
@@ -272,16 +283,21 @@ cdef double loss_model_objective(const LossModel *m, const LossChannel *channel)
     cdef const LossObservation *observation
     cdef double bias = bandwidth_bias(m, channel.bandwidth_bps)
     cdef double objective = 0.0
+    cdef double last = -1.0
+    cdef double log_lost = 0.0
+    cdef double log_received = 0.0
     cdef double probability, explained
     cdef int newest = <int>((m.count - 1) % m.parameters.observations)
     cdef int i
     for i in range(observed(m)):
         observation = &m.ring[i]
         probability = loss_probability(channel, observation.sending_bps)
-        explained = bias * observation.size_bytes
-        explained += (observation.size_bytes - observation.lost_bytes) * log(1.0 - probability)
-        if observation.lost_bytes > 0:
-            explained += observation.lost_bytes * log(probability)
+        if probability != last:                # mostly it is the inherent loss
+            last = probability
+            log_lost = log(probability)
+            log_received = log(1.0 - probability)
+        explained = bias * observation.size_bytes + observation.lost_bytes * log_lost
+        explained += (observation.size_bytes - observation.lost_bytes) * log_received
         objective += weight_at(m, newest - i) * explained
     return objective
 
