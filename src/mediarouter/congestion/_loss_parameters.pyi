@@ -1,0 +1,3 @@
+from collections.abc import Sequence
+
+def loss_parameters(**values: float | Sequence[float]) -> dict[str, float | tuple[float, ...]]: ...
