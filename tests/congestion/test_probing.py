@@ -161,7 +161,7 @@ def test_a_link_that_opens_is_found_by_the_next_probe(wait_ms: int) -> None:
 
 @pytest.mark.parametrize("media_bps", [200_000, 500_000, 1_500_000])
 def test_probes_harm_little_a_link_that_is_just_enough(media_bps: int) -> None:
-    """The estimate does not learn, and what probes add drains at 5 % of the rate. On slow links the time of a packet."""
+    """The estimate does not learn, and what probes add drains at 5 %. On slow links the time of a packet."""
     call = Call(media_bps * 105 // 100, media_bps)
     call.run(2 * S)
     call.media_bps, call.fixed, call.estimate_bps = media_bps, True, media_bps
