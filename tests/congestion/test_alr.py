@@ -92,6 +92,31 @@ def test_the_budget_is_credit_and_debt_of_half_a_second() -> None:
     assert alr.level == -1.0
 
 
+def test_debt_of_the_whole_window_is_credit_a_second_later() -> None:
+    alr = AlrDetector(100_000)
+    alr.on_sent(0, 0)
+    alr.on_sent(65_535, 1_000)
+    alr.on_sent(0, 1_001_000)
+    assert alr.level == 1.0
+
+
+def test_it_ends_below_half_of_the_credit() -> None:
+    alr = AlrDetector(800_000)
+    alr.on_sent(0, 0)
+    alr.on_sent(0, 1_000_000)
+    alr.on_sent(32_500 // 2, 1_000_000)
+    assert alr.level == 0.5 and alr.since_us == 1_000_000
+    alr.on_sent(1, 1_000_000)
+    assert alr.level < 0.5 and alr.since_us is None
+
+
+def test_time_that_goes_back_does_not_count_twice() -> None:
+    alr = AlrDetector(800_000)
+    for now_us in (0, 50_000, 10_000, 50_000):
+        alr.on_sent(0, now_us)
+    assert alr.level == pytest.approx(0.1)
+
+
 def test_a_change_of_the_estimate_keeps_bits_not_shares() -> None:
     alr = AlrDetector(100_000)
     alr.on_sent(0, 0)

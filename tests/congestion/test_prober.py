@@ -44,7 +44,7 @@ def test_two_clusters_leave_one_after_the_other_at_their_rates() -> None:
     first, end_us = send(schedule, 0)
     assert len(first) == 5 and end_us >= 15 * MS
     assert rate_of(first) == pytest.approx(900_000, rel=0.01)
-    assert (schedule.cluster, schedule.poll_timeout()) == (2, 5 * PACKET_BYTES * 8_000_000 // 900_000)
+    assert (schedule.cluster, schedule.poll_timeout()) == (2, 5 * PACKET_BYTES * 8_000_000 // 900_000 + 1)
     second, _ = send(schedule, end_us)
     assert len(second) == 5 and rate_of(second) == pytest.approx(1_800_000, rel=0.01)
     assert (schedule.cluster, schedule.poll_timeout(), schedule.dropped) == (0, None, 0)
@@ -97,6 +97,65 @@ def test_media_that_leaves_meanwhile_is_part_of_the_cluster() -> None:
     assert schedule.poll_timeout() == 4_400
     assert schedule.bytes_due(4_399) == 0
     assert schedule.bytes_due(4_400) == 1_000
+
+
+def test_a_cluster_does_not_end_with_a_packet_before_its_time() -> None:
+    """Else what was sent over the time it took would be more than the rate."""
+    schedule = ProbeSchedule()
+    begin(schedule, 1, 900_000)
+    for now_us in (0, 1 * MS, 2 * MS, 3 * MS, 4 * MS, 5 * MS):
+        schedule.on_sent(PACKET_BYTES, now_us)
+    assert schedule.cluster == 1
+    next_us = schedule.poll_timeout()
+    assert next_us == 6 * PACKET_BYTES * 8_000_000 // 900_000 + 1 and schedule.bytes_due(next_us) == 200
+    schedule.on_sent(200, next_us)
+    assert schedule.cluster == 0
+
+
+def test_media_faster_than_a_cluster_ends_it_in_the_end() -> None:
+    schedule = ProbeSchedule()
+    begin(schedule, 1, 900_000)
+    for count in range(20):
+        assert schedule.cluster == 1, count
+        schedule.on_sent(PACKET_BYTES, count * MS)
+    assert schedule.cluster == 0
+
+
+@given(
+    st.integers(100_000, 20_000_000),
+    st.lists(st.tuples(st.integers(0, 10 * MS), st.integers(40, 1_400)), max_size=40),
+    st.sampled_from([1, 250, 1_000, 2_000]),
+)
+def test_with_any_media_no_more_than_the_rate_is_sent(
+    rate_bps: int, media: list[tuple[int, int]], timer_us: int
+) -> None:
+    """Unless media alone is faster: then it is let go."""
+    schedule = ProbeSchedule()
+    begin(schedule, 1, rate_bps)
+    packets: list[tuple[int, int]] = []
+    now_us = media_us = 0
+    while schedule.cluster:
+        next_us = schedule.poll_timeout()
+        assert next_us is not None
+        next_us = -(-max(next_us, now_us) // timer_us) * timer_us
+        wait_us, size_bytes = media[0] if media else (1 << 40, 0)
+        if media and media_us + wait_us <= next_us:
+            now_us = media_us = media_us + wait_us
+            media.pop(0)
+            schedule.on_sent(size_bytes, now_us)
+            packets.append((now_us, size_bytes))
+            continue
+        now_us = next_us
+        cluster, due_bytes = schedule.cluster, schedule.bytes_due(now_us)
+        while due_bytes > 0 and schedule.cluster == cluster:
+            schedule.on_sent(300, now_us)
+            packets.append((now_us, 300))
+            due_bytes -= 300
+    assert schedule.dropped == 0 and len(packets) >= 5
+    sizes = sum(size for _, size in packets)
+    assert sizes >= rate_bps * 15 // 8_000
+    if len(packets) < 20 or sizes < 4 * (rate_bps * 15 // 8_000):
+        assert rate_of(packets) <= rate_bps
 
 
 def test_more_than_10_ms_late_it_is_dropped() -> None:

@@ -25,7 +25,7 @@ waits is dropped then), with the one exception that all is paused and nothing is
 estimate while that grows out of loss.
 
 Results come from what the receiver says. One of a cluster that was not sent, or eight clusters ago, counts nothing; one
-above twice the rate of the cluster counts as that; and no second sees more than eight clusters, whatever is said.
+above the rate of the cluster counts as that rate; and no second sees more than eight clusters, whatever is said.
 The figures are those of probe_controller in libwebrtc, but for demand and stagnation.
 """
 
@@ -35,6 +35,7 @@ from libc.string cimport memset
 from mediarouter.congestion._probe_demand cimport (
     probe_demand_charge,
     probe_demand_due_us,
+    probe_demand_enough_bps,
     probe_demand_further_bps,
     probe_demand_hold,
     probe_demand_init,
@@ -58,7 +59,6 @@ cdef enum:
     FURTHER_PERCENT = 70           # of a probe's rate, that an estimate must exceed
     LOSS_PERCENT = 150             # of the estimate, while it grows out of loss
     ALLOCATED_TIMES = 2
-    RESULT_TIMES = 2               # of a cluster's rate: what a result counts at most
     DROP_PERCENT = 66
     RECOVERY_PERCENT = 85
     UNCERTAIN_PERCENT = 95         # of a probe's rate, that its result is expected to be
@@ -165,7 +165,7 @@ cdef void probe_controller_result(ProbeController *p, int cluster, int64_t bps, 
         sent = &p.recent[i]
         if cluster > 0 and sent.id == cluster:
             if cluster == p.last_id and p.queued == 0:
-                p.result_bps = max(p.result_bps, min(max(bps, 0), RESULT_TIMES * sent.rate_bps))
+                p.result_bps = max(p.result_bps, min(max(bps, 0), sent.rate_bps))
             return
     p.unknown_results += 1
 
@@ -298,7 +298,7 @@ cdef void process(ProbeController *p, int64_t now_us) noexcept nogil:
         complete(p)
     if is_reached(demand_due_us(p), now_us):
         rate_bps = probe_demand_rate_bps(&p.demand)
-        if launch(p, PROBE_DEMAND, rate_bps, 0, rate_bps < p.demand.wanted_bps, now_us):
+        if launch(p, PROBE_DEMAND, rate_bps, 0, rate_bps < probe_demand_enough_bps(&p.demand), now_us):
             probe_demand_probed(&p.demand, now_us)
     elif is_reached(alr_due_us(p), now_us):
         launch(p, PROBE_ALR, FURTHER_TIMES * p.estimate_bps, 0, True, now_us)
@@ -319,7 +319,7 @@ cdef void probe_further(ProbeController *p, int64_t now_us) noexcept nogil:
     cdef bint leads_on = True
     if p.kind == PROBE_DEMAND:
         rate_bps = probe_demand_further_bps(&p.demand)
-        leads_on = rate_bps < p.demand.wanted_bps
+        leads_on = rate_bps < probe_demand_enough_bps(&p.demand)
         if rate_bps < 0:
             complete(p)
         if rate_bps < 0 or p.result_bps <= p.further_bps:

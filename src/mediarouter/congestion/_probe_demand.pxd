@@ -26,6 +26,8 @@ cdef void probe_demand_hold(ProbeDemand *d, int64_t now_us) noexcept nogil
 # congested when it was last heard of.
 cdef int64_t probe_demand_due_us(const ProbeDemand *d, int64_t cap_bps, bint refused) noexcept nogil
 cdef int64_t probe_demand_rate_bps(const ProbeDemand *d) noexcept nogil
+# The rate above which no probe for this demand needs to be
+cdef int64_t probe_demand_enough_bps(const ProbeDemand *d) noexcept nogil
 # The rate to go on with after a probe that succeeded; -1: demand is met
 cdef int64_t probe_demand_further_bps(const ProbeDemand *d) noexcept nogil
 # A probe of this part was begun

@@ -11,8 +11,8 @@ and the result is 95 % of that, so that the queue which the probe left can drain
 sent cannot be, unless the receiver let packets wait: there is no result. There is none, too, until 80 % of the packets
 and bytes of the cluster are in, and none over more than a second.
 
-Arrival times come from the receiver, who may lie. What it can gain is bounded by the times of sending, which are ours,
-and by twice the rate that the cluster was to be sent at. Clusters are few and fixed in number; one is forgotten
+No result is above the rate that the cluster was to be sent at. While the last packets are missing, media that left
+before its turn may look like more; and arrival times come from the receiver, who may lie. Clusters are few and fixed in number; one is forgotten
 when a packet arrives more than a second after its last one, or when eight newer ones were begun. The figures are those
 of probe_bitrate_estimator in libwebrtc, which leaves out one packet where several have one time.
 """
@@ -102,7 +102,7 @@ cdef int64_t measured_bps(const ProbeSums *sums) noexcept nogil:
         return -1
     if arrival_bps * 100 < send_bps * FOUND_PERCENT:
         send_bps = arrival_bps * USED_PERCENT // 100
-    return min(min(send_bps, arrival_bps), FASTER_MAX * sums.rate_bps)
+    return min(min(send_bps, arrival_bps), sums.rate_bps)
 
 
 cdef int64_t probe_estimator_packet(ProbeEstimator *p, int cluster, int64_t send_us, int64_t arrival_us,
@@ -134,7 +134,7 @@ cdef class ProbeMeter:
 
         Args:
             cluster: 1..255.
-            rate_bps: the rate it is to be sent at, bit/s, above 0; no result is above twice that.
+            rate_bps: the rate it is to be sent at, bit/s, above 0; no result is above that.
             packets: that it is to have, at least; 1..10000.
             size_bytes: that it is to have, at least; 1..2**30.
 

@@ -8,6 +8,7 @@ cdef enum:
 cdef struct ProberCluster:
     ProbeCluster probe
     int64_t started_us             # -1: waits
+    int64_t bunch_us               # when a packet last left as it was due
     int64_t sent_bytes
     int32_t sent_packets
 

@@ -6,8 +6,9 @@ are not better than that. Each is due when all that was sent of the cluster befo
 from the first packet: what one bunch was late or large, the next makes good. Media that leaves meanwhile belongs to the
 cluster and puts the next bunch off.
 
-A cluster ends when both its packets and its bytes are out; the next one starts when the rate of the one before has
-used up its time. One that is more than 10 ms late with a bunch would measure the sender's own pauses: it is dropped.
+A cluster ends when both its packets and its bytes are out, and the last packet left when it was due: what was sent
+until then, over the time it took, is no more than the rate, whatever media did (at four times of both it ends all the
+same). The next one starts when the rate of the one before has used up its time. One that is more than 10 ms late with a bunch would measure the sender's own pauses: it is dropped.
 So is one that is not out within 5 s of when it was made up, and the oldest of more than five. The figures are
 those of bitrate_prober in libwebrtc.
 """
@@ -19,6 +20,7 @@ from libc.string cimport memset
 cdef enum:
     BUNCH_US = 2000
     BUNCH_LEAST_BYTES = 200
+    FLOODED_TIMES = 4              # of what a cluster needs: media is faster than it
     LATE_US = 10000
     TIMEOUT_US = 5000000
     MICROBITS_PER_BYTE = 8000000
@@ -37,6 +39,7 @@ cdef void prober_begin(Prober *p, const ProbeCluster *probe) noexcept nogil:
     last = &p.pending[(p.first + p.count) % PROBER_PENDING]
     last.probe = probe[0]
     last.started_us = -1
+    last.bunch_us = -1
     last.sent_bytes = 0
     last.sent_packets = 0
     p.count += 1
@@ -62,7 +65,7 @@ cdef int64_t prober_next_us(const Prober *p) noexcept nogil:
         return -1
     if now.started_us < 0:
         return max(now.probe.created_us, p.free_us)
-    return now.started_us + now.sent_bytes * MICROBITS_PER_BYTE // now.probe.rate_bps
+    return now.started_us + (now.sent_bytes * MICROBITS_PER_BYTE + now.probe.rate_bps - 1) // now.probe.rate_bps
 
 
 cdef bint is_too_late(const Prober *p, int64_t now_us) noexcept nogil:
@@ -87,15 +90,21 @@ cdef int prober_bytes_due(Prober *p, int64_t now_us) noexcept nogil:
     return <int>due_bytes
 
 
+cdef inline bint is_out(const ProberCluster *sent, int times) noexcept nogil:
+    return sent.sent_bytes >= <int64_t>times * sent.probe.bytes and sent.sent_packets >= times * sent.probe.packets
+
+
 cdef void prober_sent(Prober *p, int size_bytes, int64_t now_us) noexcept nogil:
     cdef ProberCluster *now = &p.pending[p.first]
     if p.count == 0 or size_bytes <= 0:
         return
     if now.started_us < 0:
         now.started_us = now_us
+    if now_us >= prober_next_us(p):
+        now.bunch_us = now_us
     now.sent_bytes += size_bytes
     now.sent_packets += 1
-    if now.sent_bytes >= now.probe.bytes and now.sent_packets >= now.probe.packets:
+    if (is_out(now, 1) and now.bunch_us == now_us) or is_out(now, FLOODED_TIMES):
         p.free_us = prober_next_us(p)
         end(p)
 
