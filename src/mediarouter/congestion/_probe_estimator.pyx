@@ -12,9 +12,10 @@ sent cannot be, unless the receiver let packets wait: there is no result. There 
 and bytes of the cluster are in, and none over more than a second.
 
 No result is above the rate that the cluster was to be sent at. While the last packets are missing, media that left
-before its turn may look like more; and arrival times come from the receiver, who may lie. Clusters are few and fixed in number; one is forgotten
-when a packet arrives more than a second after its last one, or when eight newer ones were begun. The figures are those
-of probe_bitrate_estimator in libwebrtc, which leaves out one packet where several have one time.
+before its turn may look like more; and arrival times come from the receiver, who may lie. Clusters are few and fixed in
+number; one is forgotten when a packet arrives more than a second after its last one, or when eight newer ones were
+begun. The figures are those of probe_bitrate_estimator in libwebrtc, which leaves out one packet where several have one
+time, and knows no rate.
 """
 
 cimport cython

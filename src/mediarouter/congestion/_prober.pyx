@@ -8,9 +8,9 @@ cluster and puts the next bunch off.
 
 A cluster ends when both its packets and its bytes are out, and the last packet left when it was due: what was sent
 until then, over the time it took, is no more than the rate, whatever media did (at four times of both it ends all the
-same). The next one starts when the rate of the one before has used up its time. One that is more than 10 ms late with a bunch would measure the sender's own pauses: it is dropped.
-So is one that is not out within 5 s of when it was made up, and the oldest of more than five. The figures are
-those of bitrate_prober in libwebrtc.
+same). The next one starts when the rate of the one before has used up its time. One that is more than 10 ms late with a
+bunch would measure the sender's own pauses: it is dropped. So is one that is not out within 5 s of when it was made up,
+and the oldest of more than five. The figures are those of bitrate_prober in libwebrtc.
 """
 
 cimport cython
