@@ -24,7 +24,8 @@ cdef struct AllocRow:
     int64_t current_bps            # of the layer in force, 0: none, or it does not flow any more
     uint32_t wanted
     uint32_t unrefused             # of those
-    uint32_t kept                  # of those, what is not above the layer in force while that is a corner; 0: it is none
+    uint32_t kept                  # of those, what is not above the layer in force, if that is a corner; 0: it is none
+    int8_t current                 # index of that layer, where `kept` is not 0
     int8_t at                      # granted so far; index, -1 none
     int8_t next                    # index of the step that is next
     uint8_t limited                # a step did not fit: look only for those that do

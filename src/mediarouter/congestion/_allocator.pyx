@@ -1,10 +1,10 @@
 """A budget shared out among the streams of one viewer; `_allocator.pxd` names the words.
 
 Theory of operation
-Streams have a class, which is strict, and a weight inside it. A call starts from nothing and goes in three phases:
+Streams have a class, which is strict, and a weight inside it. A call starts from nothing and goes in three phases.
 
-Start. Streams that must be sent get their cheapest wanted layer, whatever the budget. Then every other stream gets its
-own, by class, then weight, then those that run before those that do not, then the cheaper. So pausing is the last
+Start. Streams that must be sent get their cheapest wanted layer, whatever the budget. Then every other stream gets
+its own, by class, then weight, then those that run before those that do not, then the cheaper. So pausing is the last
 resort: it happens to the lowest class, when not even the smallest layers fit, and a stream that does not fit does not
 keep a smaller one behind it from starting.
 
@@ -13,28 +13,28 @@ class: each goes along the convex hull of its layers (`_layer_hull`), so the hea
 compare, and a heap holds them. A step that does not fit is left out, and its stream goes on with what fits. Within a
 class this is the best there is, up to one step.
 
-Tell. Each stream gets the reason why it has not more, and the result says what the cheapest wanted step would need: that
-is what is worth probing for.
+Tell. Each stream gets the reason why it has not more, and the result says what the cheapest wanted step would need:
+that is what is worth probing for.
 
-Hysteresis lies in what steps are admitted. Keeping what is in force needs room for it and nothing else, and a peer takes
-room away from it only for a gain that is a quarter better, so that two equal streams do not take turns. Going down is
-free, and at once. Going up, from the layer in force, is not:
+Hysteresis lies in what steps are admitted. Keeping what is in force needs room for it and nothing else, and a peer
+takes room away from it only for a gain that is a quarter better, so that two equal streams do not take turns. Going
+down is free, and at once. Going up, from the layer in force, is not:
 
 - any step up leaves a margin of 1/32 of the budget, so that what was just taken is not given back for a dip of 3 %;
-- a spatial step, and a resumption, leaves a tenth of its own bits too, and the bits of the key frame that it costs;
-- they wait until that room has been there for 500 ms, unless the budget is proven by a probe or by acknowledged packets;
+- a spatial step, and a resumption, leaves a tenth of its own bits at least, and the bits of the key frame it costs;
+- they wait until that room has been there for 500 ms, unless the budget is proven by a probe or acknowledged packets;
 - after an upgrade that did not hold for 30 s, a stream waits for 1 s, then 2, 4, 8 and 10 s, until one does hold.
 
-An upgrade that waits keeps its room: others may keep what they have, but not take it. Bits that the path has carried for
-500 ms need no proof. Where they belong to streams that come later, a stream may take them over at once: so a new speaker
-has the large picture without waiting, and a stream that could not be resumed for want of proof gets the bits of lower
-classes. Those who pay are the ones that lose the least utility, since the rest of the call shares out what is left.
-Audio, and streams that were never sent, know no hysteresis.
+An upgrade that waits keeps its room: others may keep what they have, but not take it. Bits that the path has carried
+for 500 ms need no proof. Where they belong to streams that come later, a stream may take them over at once: so a new
+speaker has the large picture without waiting, and a stream that could not be resumed for want of proof gets the bits
+of lower classes. Those who pay are the ones that lose the least utility, since the rest of the call shares out what
+is left. Audio, and streams that were never sent, know no hysteresis.
 
-What was decided is noted by `allocation_applied` (`_alloc_stream`), so that `allocate` is a pure function of the rows. From this follows:
-the sum is within the budget unless a stream must be sent; the targets that were applied are chosen again for the same
-budget, and for any smaller one that they fit; and more budget shows first where the order comes first: one more stream
-is started, or else a higher class has more utility.
+What was decided is noted by `allocation_applied` (`_alloc_stream`), so that `allocate` is a pure function of its
+rows. From this follows: the sum is within the budget unless a stream must be sent; targets that were applied are
+chosen again for the same budget, and for any smaller one that they fit; and more budget shows first where the order
+comes first: one more stream is started, or else a higher class has more utility.
 
 Cost: a pass over a stream's layers for each step, and a heap operation. With n streams, O(steps * (layers + log n)).
 """
@@ -160,6 +160,7 @@ cdef void survey_current(AllocCall *call, AllocStream *stream, AllocRow *row) no
     cdef int i
     if current < 0:
         return
+    row.current = <int8_t>current
     row.current_bps = layers[current].bitrate_bps
     if call.now_us - stream.last_change_us >= ALLOC_STABLE_US:
         row.keep_bps = row.current_bps
@@ -169,7 +170,7 @@ cdef void survey_current(AllocCall *call, AllocStream *stream, AllocRow *row) no
     # The layer in force is a corner of the walk, wherever the hull runs; unless another gives as much for less
     corner = row.wanted >> current & 1
     for i in range(min(stream.layer_count, <int>ALLOC_LAYERS_MAX)):
-        if row.wanted >> i & 1 and layers[i].bitrate_bps <= row.current_bps:
+        if row.wanted >> i & 1 and keeps(stream, row, &layers[i]):
             row.kept |= <uint32_t>1 << i
             corner = corner and (i == current or layers[i].utility < layers[current].utility)
     if not corner:
@@ -271,8 +272,8 @@ cdef bint find_step(AllocCall *call, int place) noexcept nogil:
     cdef int64_t limit_bps = call.rest_bps if row.limited else <int64_t>1 << NO_LIMIT_SHIFT
     cdef uint32_t among = row.unrefused
     cdef uint64_t gain
-    if row.kept and layers[row.at].bitrate_bps < row.current_bps:
-        among &= row.kept
+    if row.kept and among >> row.current & 1 and layers[row.at].bitrate_bps < row.current_bps:
+        among &= row.kept          # first back to where it was
     row.next = <int8_t>hull_step(layers, among, row.at, limit_bps)
     if row.next < 0:
         return False
@@ -310,12 +311,9 @@ cdef void sink(AllocCall *call, int parent) noexcept nogil:
 # ---- what is admitted
 
 cdef inline bint keeps(const AllocStream *stream, const AllocRow *row, const AllocLayer *layer) noexcept nogil:
-    # no more than what is in force; where that layer is gone, no higher picture than it was
-    if stream.current_spatial < 0:
-        return False
-    if row.current_bps == 0:
-        return layer.spatial <= stream.current_spatial
-    return layer.bitrate_bps <= row.current_bps
+    # no more than what is in force, neither of bits, if that layer still flows, nor of layers
+    return (layer.spatial <= stream.current_spatial
+            and (row.current_bps == 0 or layer.bitrate_bps <= row.current_bps))
 
 
 cdef inline void refuse(AllocStream *stream, int reason) noexcept nogil:
@@ -332,6 +330,8 @@ cdef bint admits(AllocCall *call, AllocStream *stream, AllocRow *row, int layer,
         return False
     if stream.stream_class == ALLOC_AUDIO or keeps(stream, row, &stream.layers[layer]):
         return True
+    if row.at < 0 and stream.current_spatial >= 0:
+        return True                        # what runs goes on, by whichever layer is the cheapest now
     if stream.current_spatial < 0 and stream.last_change_us < 0:
         if row.at < 0 or cost_bps <= call.rest_bps - call.reserved_bps:
             return True
@@ -342,8 +342,9 @@ cdef bint admits(AllocCall *call, AllocStream *stream, AllocRow *row, int layer,
 
 cdef bint admits_upgrade(AllocCall *call, AllocStream *stream, AllocRow *row, const AllocLayer *layer,
                          int64_t cost_bps) noexcept nogil:
-    cdef bint spatial = layer.spatial != stream.current_spatial
-    cdef bint carried = cost_bps <= call.pool_bps
+    cdef bint spatial = layer.spatial != stream.current_spatial and (
+        row.at < 0 or layer.spatial != stream.layers[row.at].spatial)
+    cdef bint carried = max(cost_bps, <int64_t>1) <= call.pool_bps
     cdef int64_t margin_bps = call.budget_bps >> BUDGET_MARGIN_SHIFT
     cdef bint has_room
     if spatial:
@@ -362,7 +363,7 @@ cdef bint admits_upgrade(AllocCall *call, AllocStream *stream, AllocRow *row, co
     refuse(stream, ALLOC_HELD)
     stream.has_room |= has_room    # a temporal step that has room is not refused
     if spatial and not row.reserved:
-        call.reserved_bps += cost_bps
+        call.reserved_bps += max(cost_bps, <int64_t>0)
         row.reserved = 1
     return False
 
@@ -428,7 +429,7 @@ cdef class AllocatorFace:
     """Rows of streams and what is allocated to them, by the same functions as the engine; `allocation` is for users.
 
     Args:
-        wishes: of each stream, its `StreamWish`, and the utility of each of its layers. What they hold has been checked.
+        wishes: of each stream, its `StreamWish`, which has been checked, and the utility of each of its layers.
     """
     cdef AllocStream *streams
     cdef AllocLayer *layers
@@ -500,7 +501,8 @@ cdef class AllocatorFace:
                 if self.count <= ALLOC_STREAMS_MAX:
                     allocate(now_us, budget_bps, self.streams, self.count, &self.result)
                 else:
-                    allocate_within(now_us, budget_bps, self.streams, self.count, &self.result, self.rows, self.places)
+                    allocate_within(now_us, budget_bps, self.streams, self.count, &self.result, self.rows,
+                                    self.places)
         return self.result.total_bps
 
     def set_targets(self, targets):

@@ -7,10 +7,12 @@ cdef enum:
     ALLOC_UTILITY_MAX = 0xFFFFF
     ALLOC_LAYER_ANY = 127          # a wish for no limit
 
-# A row of a publisher's table; all its viewers read the same one. Rows come in any order, each (spatial, temporal) once.
+# A row of a publisher's table, which all its viewers read. Rows come in any order, each (spatial, temporal) once.
 cdef struct AllocLayer:
     int64_t bitrate_bps            # of ALL that is sent when this is the target; 0: absent; below 2**40
-    int64_t utility                # 0..ALLOC_UTILITY_MAX; only differences count: layer_utility(), or what the service says
+    # 0..ALLOC_UTILITY_MAX, as layer_utility() or what the service says. Only differences count. It should grow with
+    # spatial first, then with temporal; where it does not, targets may need a second call to settle.
+    int64_t utility
     int32_t key_frame_bytes        # what a switch to it costs once; 0: unknown
     uint16_t height                # of the picture, pixels; 0: unknown
     uint16_t fps                   # pictures a second; 0: unknown

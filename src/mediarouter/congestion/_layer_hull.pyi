@@ -2,6 +2,7 @@ from collections.abc import Sequence
 from typing import Self, final
 
 def utility(pixels: int, fps: int) -> int: ...
+
 @final
 class LayerHull:
     def __new__(cls, layers: Sequence[tuple[int, int, int, int, int, int]]) -> Self: ...

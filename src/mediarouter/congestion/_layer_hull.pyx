@@ -1,18 +1,19 @@
 """The layers of one stream, and the steps along their convex hull.
 
 Theory of operation
-A layer is a point: the bitrate of sending it, and the utility of seeing it. The table holds totals, so that all kinds of
-streams fit: for a simulcast stream the rate of the one encoding that is forwarded, down to the temporal layer; for a
-scalable one (SVC) the sum of the layers that the target depends on, which are sent too; for audio a single row.
+A layer is a point: the bitrate of sending it, and the utility of seeing it. The table holds totals, so that all kinds
+of streams fit: for a simulcast stream the rate of the one encoding that is forwarded, down to the temporal layer; for
+a scalable one (SVC) the sum of the layers that the target depends on, which are sent too; for audio a single row.
 
-What gives most for few bits are the corners of the upper convex hull of these points. A layer under the hull is passed
-over: the step that leads to it is merged into the next. The hull is not built; `hull_step` finds the next corner as one
-wraps a parcel (Jarvis's march), from the present one and among those layers that are still in question. A stream has
-nine layers, or thirty-two: each march is one pass over them, and what was refused is simply left out of the next.
+What gives most for few bits are the corners of the upper convex hull of these points. A layer under the hull is
+passed over: the step that leads to it is merged into the next. The hull is not built; `hull_step` finds the next
+corner as one wraps a parcel (Jarvis's march), from the present one and among those layers that are still in question.
+A stream has nine layers, or thirty-two: each march is one pass over them, and what was refused is simply left out of
+the next.
 
-Utility has its place here because it is a property of layers. 1024 * log2(pixels * sqrt(fps)): four times the pixels are
-always worth the same, however large the picture is, so that of two equal streams both get their middle layer before one
-gets its highest; four times the frames are worth half as much.
+Utility has its place here because it is a property of layers. 1024 * log2(pixels * sqrt(fps)): four times the pixels
+are always worth the same, however large the picture is, so that of two equal streams both get their middle layer
+before one gets its highest; four times the frames are worth half as much.
 """
 
 cimport cython
