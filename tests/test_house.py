@@ -252,6 +252,7 @@ TESTED_BY = {
     "consumer": "net/test_worker.py",
     "errors": "net/test_worker.py",
     "codecs._payload": "codecs/test_codec.py",
+    "congestion._alloc_stream": "congestion/test_allocation.py",
     "bench._checks": "bench/test_sink.py",
     "bench._clock": "bench/test_floor.py",
     "bench._source": "bench/test_sink.py",
