@@ -25,35 +25,35 @@ def total(streams, targets):
 
 @given(st.integers(0, 20_000_000), STREAMS)
 def test_what_is_given_fits_and_is_wanted(budget_bps, streams):
-    targets = layer_major(0, budget_bps, streams)
+    targets, demand_bps = layer_major(0, budget_bps, streams)
     assert total(streams, targets) <= budget_bps
     for stream, layer in zip(streams, targets, strict=True):
         assert layer is None or layer[0] <= stream.wanted
-    assert next_demand(streams, targets) >= total(streams, targets)
+    assert demand_bps == next_demand(streams, targets) >= total(streams, targets)
 
 
 @given(STREAMS)
 def test_with_enough_all_get_all(streams):
-    targets = layer_major(0, 1 << 40, streams)
+    targets, _ = layer_major(0, 1 << 40, streams)
     assert targets == [(stream.wanted, 2) if stream.wanted >= 0 else None for stream in streams]
     assert next_demand(streams, targets) == total(streams, targets)
 
 
 def test_streams_climb_together():
     streams = [Stream(RATES, 2, (0, 2))] * 3
-    assert layer_major(0, 450_000, streams) == [(0, 2)] * 3
-    assert layer_major(0, 444_000, streams) == [(0, 2), (0, 2), (0, 1)]
+    assert layer_major(0, 450_000, streams).targets == [(0, 2)] * 3
+    assert layer_major(0, 444_000, streams).targets == [(0, 2), (0, 2), (0, 1)]
 
 
 def test_the_important_stream_is_first():
     streams = [Stream(RATES, 2, None), Stream(RATES, 2, None, priority=1)]
-    assert layer_major(0, 70_000, streams) == [None, (0, 0)]
+    assert layer_major(0, 70_000, streams).targets == [None, (0, 0)]
 
 
 def test_a_larger_picture_needs_some_to_spare():
     # up from (0, 2): 50 kbit/s more for (1, 0), then the rest of it
-    assert layer_major(0, 500_000, [Stream(RATES, 2, (0, 2))]) == [(1, 1)]
-    assert layer_major(0, 500_000, [Stream(RATES, 2, (1, 2))]) == [(1, 2)]
+    assert layer_major(0, 500_000, [Stream(RATES, 2, (0, 2))]).targets == [(1, 1)]
+    assert layer_major(0, 500_000, [Stream(RATES, 2, (1, 2))]).targets == [(1, 2)]
 
 
 def test_the_next_step_is_asked_for():

@@ -4,6 +4,7 @@ from random import Random
 
 import pytest
 
+from mediarouter.testing.sim.allocation import Decision, layer_major
 from mediarouter.testing.sim.publisher import Publisher, SimulcastPlan
 from mediarouter.testing.sim.schedule import Schedule
 from mediarouter.testing.sim.viewer import Viewer, ViewerPlan
@@ -15,15 +16,13 @@ AUDIO_BPS = 48_800
 CAMERA = SimulcastPlan(rtt_ms=100)
 
 
-def watch(seconds, *budgets, streams=(CAMERA,), allocate=None, **plan):
+def watch(seconds, *budgets, streams=(CAMERA,), allocate=layer_major, **plan):
     """Watch with a budget, without audio, that changes at some times."""
     path = Path(WIDE, WIDE, Scripted(budgets[0][1] + AUDIO_BPS, 50_000_000))
     for at, budget in budgets[1:]:
         path.clock.call_at(round(at * 1e6), lambda bps: setattr(path.estimator, "target_bps", bps + AUDIO_BPS), budget)
-    if allocate:
-        plan["allocate"] = allocate
     publishers = [Publisher(path.clock, stream, Random(i)) for i, stream in enumerate(streams)]
-    Viewer(ViewerPlan(tuple(streams), **plan), path.sender, publishers)
+    Viewer(ViewerPlan(tuple(streams), **plan), path.sender, publishers, allocate)
     path.run(seconds)
     return path
 
@@ -100,12 +99,13 @@ def test_another_allocator_decides():
 
     def allocate(now_us, budget_bps, streams):
         asked.append((now_us, budget_bps, streams))
-        return [(1, 0), None]
+        return Decision([(1, 0), None], 777_000)
 
     path = watch(3, (0, 600_000), streams=(CAMERA, CAMERA), allocate=allocate)
     assert layers(path, 0)[-1][1] == (1, 0) and layers(path, 1) == []
     assert asked[-1][1] == 600_000 and asked[-1][2][0].current == (1, 0) and asked[-1][2][1].current is None
     assert list(path.sender.trace.wanted_bps) == [200_000]
+    assert path.estimator.demands[-1] == (777_000 + AUDIO_BPS, 200_000 + AUDIO_BPS)
 
 
 def test_a_budget_of_the_estimator_counts_before_its_target():
@@ -113,6 +113,6 @@ def test_a_budget_of_the_estimator_counts_before_its_target():
         budget_bps = 200_000 + AUDIO_BPS
 
     path = Path(WIDE, WIDE, Draining(5_000_000, 9_000_000))
-    Viewer(ViewerPlan((CAMERA,)), path.sender, [Publisher(path.clock, CAMERA, Random(1))])
+    Viewer(ViewerPlan((CAMERA,)), path.sender, [Publisher(path.clock, CAMERA, Random(1))], layer_major)
     path.run(3)
     assert layers(path)[-1][1] == (0, 2)

@@ -9,7 +9,8 @@
 The same scenario, estimator and seed give the same record.
 """
 
-from mediarouter.testing.sim.allocation import Allocate, Layer, Stream, layer_major, next_demand
+from mediarouter.testing.sim.allocation import Allocate, Decision, Layer, Stream, layer_major, next_demand
+from mediarouter.testing.sim.allocators import MakeAllocator, known_allocators
 from mediarouter.testing.sim.checks import Bounds, Check
 from mediarouter.testing.sim.encoder import EncoderPlan
 from mediarouter.testing.sim.estimator import (
@@ -44,6 +45,7 @@ __all__ = [
     "BurstPlan",
     "Check",
     "CoDel",
+    "Decision",
     "DropTail",
     "EncoderPlan",
     "Estimator",
@@ -54,6 +56,7 @@ __all__ = [
     "LinkPlan",
     "LossAimd",
     "LossModel",
+    "MakeAllocator",
     "MakeEstimator",
     "Probe",
     "ProbeOrder",
@@ -69,6 +72,7 @@ __all__ = [
     "TcpPlan",
     "ViewerPlan",
     "always",
+    "known_allocators",
     "known_estimators",
     "layer_major",
     "next_demand",

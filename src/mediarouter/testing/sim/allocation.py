@@ -22,7 +22,19 @@ class Stream(NamedTuple):
     priority: int = 0
 
 
-Allocate: TypeAlias = Callable[[int, int, Sequence[Stream]], Sequence[Layer]]  # time, budget in bit/s, streams
+class Decision(NamedTuple):
+    """What an allocator answers.
+
+    Attributes:
+        targets: a layer for each stream.
+        demand_bps: what the estimator should look for.
+    """
+
+    targets: Sequence[Layer]
+    demand_bps: int
+
+
+Allocate: TypeAlias = Callable[[int, int, Sequence[Stream]], Decision]  # time, budget in bit/s, streams
 UPGRADE_HEADROOM = 1.1  # a higher spatial layer than now must fit with so much to spare
 DEMAND_HEADROOM = 1.15  # what a probe for the next layer should show
 
@@ -32,7 +44,7 @@ def rate_of(stream: Stream, layer: Layer) -> int:
     return stream.rates_bps[layer[0]][layer[1]] if layer else 0
 
 
-def layer_major(now_us: int, budget_bps: int, streams: Sequence[Stream]) -> list[Layer]:
+def layer_major(now_us: int, budget_bps: int, streams: Sequence[Stream]) -> Decision:
     """Give each stream its next layer in turn, the important ones first, while the budget lasts."""
     steps = [
         (spatial, temporal, -stream.priority, i)
@@ -49,7 +61,7 @@ def layer_major(now_us: int, budget_bps: int, streams: Sequence[Stream]) -> list
         if cost <= 0 or cost * (UPGRADE_HEADROOM if is_upgrade else 1) <= left:
             targets[i] = (spatial, temporal)
             left -= cost
-    return targets
+    return Decision(targets, next_demand(streams, targets))
 
 
 def next_demand(streams: Sequence[Stream], targets: Sequence[Layer]) -> int:

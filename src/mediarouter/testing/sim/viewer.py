@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mediarouter.testing.sim.allocation import Allocate, Layer, Stream, layer_major, next_demand, rate_of
+from mediarouter.testing.sim.allocation import Allocate, Layer, Stream, rate_of
 from mediarouter.testing.sim.encoder import split
 from mediarouter.testing.sim.packet import OVERHEAD_BYTES
 from mediarouter.testing.sim.publisher import Publisher, SimulcastPlan
@@ -26,7 +26,6 @@ class ViewerPlan:
         audio_streams: each a packet every 20 ms.
         audio_bytes: of a packet, without the network's headers.
         access_delay_ms: a distance of this viewer alone.
-        allocate: who decides on the layers.
         begins_s: when the viewer comes.
     """
 
@@ -37,7 +36,6 @@ class ViewerPlan:
     audio_streams: int = 1
     audio_bytes: int = 80
     access_delay_ms: float = 0.0
-    allocate: Allocate = layer_major
     begins_s: float = 0.0
     clock_offset_s: float = 0.0
     backwards: bool = False
@@ -55,13 +53,14 @@ class Viewer:
     waits, the old one goes on as it was.
     """
 
-    def __init__(self, plan: ViewerPlan, sender: Sender, publishers: Sequence[Publisher]) -> None:
+    def __init__(self, plan: ViewerPlan, sender: Sender, publishers: Sequence[Publisher], allocate: Allocate) -> None:
         self._plan = plan
+        self._allocator = allocate
         self._sender = sender
         self._publishers = publishers
         self._rates = [stream.layer_rates_bps for stream in plan.streams]
         self._current: list[Layer] = [None] * len(plan.streams)
-        self._targets: list[Layer] = [None] * len(plan.streams)
+        self._targets: Sequence[Layer] = [None] * len(plan.streams)
         self._allocated_bps = -1
         sender.on_step = self._on_step
         sender.step()
@@ -108,11 +107,11 @@ class Viewer:
             Stream(rates, plan.wanted.at(now_us), current, plan.priority)
             for rates, plan, current in zip(self._rates, self._plan.streams, self._current, strict=True)
         ]
-        self._targets = list(self._plan.allocate(now_us, self._allocated_bps, streams))
+        self._targets, demand_bps = self._allocator(now_us, self._allocated_bps, streams)
         in_use_bps = sum(rate_of(stream, layer) for stream, layer in zip(streams, self._targets, strict=True))
         self._sender.trace.note_wanted(now_us, in_use_bps)
         audio_bps = self._plan.audio_bps
-        self._sender.estimator.set_demand(next_demand(streams, self._targets) + audio_bps, in_use_bps + audio_bps)
+        self._sender.estimator.set_demand(demand_bps + audio_bps, in_use_bps + audio_bps)
 
     def _tick(self, _: None) -> None:
         self._allocate()

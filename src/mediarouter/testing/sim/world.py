@@ -6,6 +6,7 @@ component's name: a change to one component leaves the dice of the others as the
 
 from random import Random
 
+from mediarouter.testing.sim.allocators import MakeAllocator, default_allocator
 from mediarouter.testing.sim.clock import Clock
 from mediarouter.testing.sim.encoder import Encoder
 from mediarouter.testing.sim.estimator import MakeEstimator
@@ -29,10 +30,18 @@ class World:
     Args:
         make: makes the estimator of each flow.
         seed: of all that is random.
+        make_allocator: makes the allocator of each viewer.
     """
 
-    def __init__(self, scenario: Scenario, make: MakeEstimator, seed: int = 0) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        make: MakeEstimator,
+        seed: int = 0,
+        make_allocator: MakeAllocator = default_allocator,
+    ) -> None:
         self.scenario, self.seed = scenario, seed
+        self._make_allocator = make_allocator
         self.clock = Clock()
         self.forward = Link(self.clock, scenario.forward, self._random("forward"))
         self.backward = Link(self.clock, scenario.backward, self._random("backward"))
@@ -83,7 +92,8 @@ class World:
         if isinstance(plan, ViewerPlan):
             streams = enumerate(plan.streams)
             dice = [self._random(f"{name}/stream {i}") for i in range(len(plan.streams))]
-            Viewer(plan, sender, [Publisher(self.clock, stream, dice[i]) for i, stream in streams])
+            publishers = [Publisher(self.clock, stream, dice[i]) for i, stream in streams]
+            Viewer(plan, sender, publishers, self._make_allocator())
         else:
             Encoder(plan, sender, self._random(name))
 
@@ -98,6 +108,14 @@ class World:
         self.cross_traces.append((name, traffic.trace))
 
 
-def run(scenario: Scenario, make: MakeEstimator, seed: int = 0) -> Record:
-    """One run of a scenario from beginning to end; the same arguments give the same record."""
-    return World(scenario, make, seed).run()
+def run(
+    scenario: Scenario, make: MakeEstimator, seed: int = 0, make_allocator: MakeAllocator = default_allocator
+) -> Record:
+    """One run of a scenario from beginning to end; the same arguments give the same record.
+
+    Args:
+        make: makes the estimator of each flow.
+        seed: of all that is random.
+        make_allocator: makes the allocator of each viewer.
+    """
+    return World(scenario, make, seed, make_allocator).run()
