@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from mediarouter.testing.sim.checks import Check, Measure, at_least, at_most
-from mediarouter.testing.sim.figures import loss_burst_s, queue_empties_s, queue_ms, steadiness
+from mediarouter.testing.sim.figures import loss, loss_burst_s, queue_empties_s, queue_ms, steadiness
 from mediarouter.testing.sim.layer_figures import (
     allocation_steadiness,
     seconds_until_layer,
@@ -49,7 +49,7 @@ def many(count: int) -> Scenario:
     best = share_of_best_layers(0, 100, choices, viewer.audio_bps)
     return Scenario(
         f"S1-{count}",
-        f"simulcast, {count} streams",
+        f"simulcast, streams: {count}",
         "RFC 8867 section 5.1, twice the rates",
         100,
         path(*((at, rate * 2) for at, rate in RATES), queue=QUEUE),
@@ -57,6 +57,8 @@ def many(count: int) -> Scenario:
         (viewer,),
         (
             Check("bits in layers by those of the best", best, at_least(0.85)),
+            Check("queue p95, ms", queue_ms(95, 0, 100), at_most(80)),
+            Check("loss", loss(0, 100), at_most(0.005)),
             Check("most spatial switches of a stream at a step", switches_at_worst_step(STEPS_S, 100), at_most(2)),
         ),
     )
