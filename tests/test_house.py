@@ -275,6 +275,16 @@ TESTED_BY = {
     "bench.peers.run": "bench/peers/test_command.py",
     "bench.router_process": "bench/test_fanout.py",
     "bench.stage": "bench/test_replay.py",
+    "testing.sim.packet": "testing/sim/test_link.py",
+    "testing.sim.trace": "testing/sim/test_record.py",
+    "testing.sim.scenario": "testing/sim/test_world.py",
+    "testing.sim.scenarios.faults": "testing/sim/scenarios/test_scenarios.py",
+    "testing.sim.scenarios.layers": "testing/sim/scenarios/test_scenarios.py",
+    "testing.sim.scenarios.losses": "testing/sim/scenarios/test_scenarios.py",
+    "testing.sim.scenarios.paths": "testing/sim/scenarios/test_scenarios.py",
+    "testing.sim.scenarios.rfc8867": "testing/sim/scenarios/test_scenarios.py",
+    "testing.sim.scenarios.starts": "testing/sim/scenarios/test_scenarios.py",
+    "testing.sim.scenarios.steady": "testing/sim/scenarios/test_scenarios.py",
 }
 
 

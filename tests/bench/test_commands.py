@@ -39,7 +39,9 @@ def test_a_picture_that_cannot_be_drawn_is_told_before_the_run(tmp_path):
 
 def test_all_of_them_are_there():
     names = {command.name for command in commands.app.registered_commands}
-    assert names == {"fanout", "floor", "latency", "memory", "handshake", "capacity", "peers", "hostile", "soak"}
+    assert names == {
+        "fanout", "floor", "latency", "memory", "handshake", "capacity", "peers", "hostile", "soak", "congestion"
+    }  # fmt: skip
 
 
 def test_what_ends_by_ctrl_c_says_nothing():

@@ -10,6 +10,7 @@ import typer
 from mediarouter import srtp
 from mediarouter.bench import display, plots
 from mediarouter.bench.capacity import capacity
+from mediarouter.bench.congestion import congestion_command
 from mediarouter.bench.cost_curve import cost_curve
 from mediarouter.bench.fanout import fanout
 from mediarouter.bench.floor import floor_alone
@@ -31,6 +32,7 @@ INTERRUPTED = 130
 
 
 app.command("peers")(peers_command)
+app.command("congestion")(congestion_command)
 
 
 @app.callback()
