@@ -1,5 +1,36 @@
-"""Congestion control: what a transport's network carries. Transport-wide feedback so far."""
+"""Congestion control: what a viewer's network carries, and how that is shared out among what it watches.
 
+`SendSideEstimator` estimates, by the transport-wide feedback about what was sent; `allocate` shares out; `TwccRecorder`
+is the other end, which gives such feedback to publishers. All of it is sans-IO, and none needs a router.
+"""
+
+from mediarouter.congestion._estimator import Probe, SendSideEstimator
 from mediarouter.congestion._twcc import TwccRecorder
+from mediarouter.congestion.allocation import (
+    Allocation,
+    History,
+    Layer,
+    Reason,
+    StreamClass,
+    StreamWish,
+    Target,
+    allocate,
+    applied,
+    plan,
+)
 
-__all__ = ["TwccRecorder"]
+__all__ = [
+    "Allocation",
+    "History",
+    "Layer",
+    "Probe",
+    "Reason",
+    "SendSideEstimator",
+    "StreamClass",
+    "StreamWish",
+    "Target",
+    "TwccRecorder",
+    "allocate",
+    "applied",
+    "plan",
+]
