@@ -126,7 +126,7 @@ cdef void probe_controller_set_estimate(ProbeController *p, int64_t bps, int lim
     p.estimate_bps = bps
     probe_demand_set_estimate(&p.demand, bps, now_us)
     if is_refused(p):
-        probe_demand_hold(&p.demand, now_us)
+        probe_demand_hold(&p.demand, p.limited_by == LIMITED_BY_OVERUSE, now_us)
         if p.queued:
             complete(p)
     elif is_over(p, now_us):
