@@ -325,6 +325,23 @@ def test_a_small_fall_is_not_probed() -> None:
     assert recovered(clock) == []
 
 
+def test_a_fall_that_is_made_good_is_not_probed() -> None:
+    """95 % of 85 % of what it was."""
+    for bps, probed in ((403_000, [425_000]), (404_000, [])):
+        clock = fallen(limited=True)
+        clock.estimate(bps)
+        assert recovered(clock) == probed
+
+
+def test_growing_after_a_fall_is_growth() -> None:
+    clock = Clock().settled(1_000_000)
+    clock.estimate(700_000)
+    clock.allocate(3_000_000)
+    clock.wait(9 * S).estimate(740_000)
+    assert clock.wait(15 * S - MS).rates() == []
+    assert clock.wait(MS).rates() == [1_480_000]
+
+
 def test_stagnation_is_probed_every_15_seconds() -> None:
     clock = Clock().settled(1_000_000)
     clock.allocate(3_000_000)
