@@ -355,6 +355,15 @@ def test_stagnation_is_probed_every_15_seconds() -> None:
     assert len(times) >= 3 and gaps == {15 * S}
 
 
+@pytest.mark.parametrize("limited", [False, True])
+def test_a_demand_takes_the_place_of_stagnation_and_of_an_unmet_allocation(limited: bool) -> None:
+    clock = Clock().settled(1_000_000)
+    clock.allocate(3_000_000)
+    clock.planner.set_demand(900_000, 650_000, clock.now_us)
+    clock.alr(limited)
+    assert clock.wait(60 * S).rates() == [] and clock.planner.poll_timeout() is None
+
+
 def test_growth_is_no_stagnation() -> None:
     clock = Clock().settled(500_000)
     clock.allocate(9_000_000)
@@ -396,6 +405,30 @@ def test_no_second_has_more_than_eight() -> None:
     assert len(sent) > 16
     for begin_us in sent:
         assert sum(begin_us <= now_us < begin_us + S for now_us in sent) <= 8
+
+
+def test_results_are_waited_for_from_when_a_cluster_was_handed_out() -> None:
+    clock = Clock(1_000_000, 3_000_000)
+    assert clock.rates() == [3_000_000]
+    for i in range(1, 8):
+        clock.planner.set_bounds(MIN_BPS, 3_000_000 + i, clock.now_us)
+        assert clock.rates() == [3_000_000 + i]
+    clock.alr()
+    assert clock.allocate(2_800_000) == [], "the ninth in this second"
+    assert clock.planner.poll_timeout() == clock.now_us + S
+    assert clock.wait(S).rates() == [2_000_000]
+    assert clock.wait(900 * MS).estimate(1_450_000) == [2_900_000]
+
+
+def test_initial_probes_put_no_demand_off() -> None:
+    clock = Clock(600_000)
+    clock.poll()
+    clock.wait(200 * MS).planner.on_result(1, 1_200_000, clock.now_us)
+    assert clock.estimate(1_200_000) == []
+    clock.planner.set_demand(1_600_000, 500_000, clock.now_us)
+    assert clock.rates() == [], "the second is under way"
+    clock.planner.on_result(2, 1_200_000, clock.now_us)
+    assert clock.rates() == [1_680_000]
 
 
 def test_out_of_range_is_an_error() -> None:
