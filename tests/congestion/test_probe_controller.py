@@ -120,6 +120,13 @@ def test_initial_probing_ends_at_a_lowered_maximum() -> None:
     assert clock.estimate(1_800_000) == []
 
 
+def test_what_waits_keeps_to_changed_bounds() -> None:
+    clock = Clock()
+    assert clock.planner.poll(clock.now_us) is not None
+    clock.planner.set_bounds(MIN_BPS, 1_000_000, clock.now_us)
+    assert clock.rates() == [1_000_000]
+
+
 def test_initial_probing_ends_at_twice_the_allocation() -> None:
     clock = Clock()
     clock.poll()
