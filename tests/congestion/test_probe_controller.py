@@ -120,6 +120,13 @@ def test_initial_probing_ends_at_a_lowered_maximum() -> None:
     assert clock.estimate(1_800_000) == []
 
 
+def test_what_waits_keeps_to_changed_bounds() -> None:
+    clock = Clock()
+    assert clock.planner.poll(clock.now_us) is not None
+    clock.planner.set_bounds(MIN_BPS, 1_000_000, clock.now_us)
+    assert clock.rates() == [1_000_000]
+
+
 def test_initial_probing_ends_at_twice_the_allocation() -> None:
     clock = Clock()
     clock.poll()
@@ -325,6 +332,23 @@ def test_a_small_fall_is_not_probed() -> None:
     assert recovered(clock) == []
 
 
+def test_a_fall_that_is_made_good_is_not_probed() -> None:
+    """95 % of 85 % of what it was."""
+    for bps, probed in ((403_000, [425_000]), (404_000, [])):
+        clock = fallen(limited=True)
+        clock.estimate(bps)
+        assert recovered(clock) == probed
+
+
+def test_growing_after_a_fall_is_growth() -> None:
+    clock = Clock().settled(1_000_000)
+    clock.estimate(700_000)
+    clock.allocate(3_000_000)
+    clock.wait(9 * S).estimate(740_000)
+    assert clock.wait(15 * S - MS).rates() == []
+    assert clock.wait(MS).rates() == [1_480_000]
+
+
 def test_stagnation_is_probed_every_15_seconds() -> None:
     clock = Clock().settled(1_000_000)
     clock.allocate(3_000_000)
@@ -336,6 +360,15 @@ def test_stagnation_is_probed_every_15_seconds() -> None:
     assert {time[0] for time in times} == {"stagnation"}
     assert {time[1] for time in times} <= {2_000_000, 2_098_000}
     assert len(times) >= 3 and gaps == {15 * S}
+
+
+@pytest.mark.parametrize("limited", [False, True])
+def test_a_demand_takes_the_place_of_stagnation_and_of_an_unmet_allocation(limited: bool) -> None:
+    clock = Clock().settled(1_000_000)
+    clock.allocate(3_000_000)
+    clock.planner.set_demand(900_000, 650_000, clock.now_us)
+    clock.alr(limited)
+    assert clock.wait(60 * S).rates() == [] and clock.planner.poll_timeout() is None
 
 
 def test_growth_is_no_stagnation() -> None:
@@ -379,6 +412,30 @@ def test_no_second_has_more_than_eight() -> None:
     assert len(sent) > 16
     for begin_us in sent:
         assert sum(begin_us <= now_us < begin_us + S for now_us in sent) <= 8
+
+
+def test_results_are_waited_for_from_when_a_cluster_was_handed_out() -> None:
+    clock = Clock(1_000_000, 3_000_000)
+    assert clock.rates() == [3_000_000]
+    for i in range(1, 8):
+        clock.planner.set_bounds(MIN_BPS, 3_000_000 + i, clock.now_us)
+        assert clock.rates() == [3_000_000 + i]
+    clock.alr()
+    assert clock.allocate(2_800_000) == [], "the ninth in this second"
+    assert clock.planner.poll_timeout() == clock.now_us + S
+    assert clock.wait(S).rates() == [2_000_000]
+    assert clock.wait(900 * MS).estimate(1_450_000) == [2_900_000]
+
+
+def test_initial_probes_put_no_demand_off() -> None:
+    clock = Clock(600_000)
+    clock.poll()
+    clock.wait(200 * MS).planner.on_result(1, 1_200_000, clock.now_us)
+    assert clock.estimate(1_200_000) == []
+    clock.planner.set_demand(1_600_000, 500_000, clock.now_us)
+    assert clock.rates() == [], "the second is under way"
+    clock.planner.on_result(2, 1_200_000, clock.now_us)
+    assert clock.rates() == [1_680_000]
 
 
 def test_out_of_range_is_an_error() -> None:

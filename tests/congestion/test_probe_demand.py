@@ -244,6 +244,20 @@ def test_while_all_is_paused_a_probe_goes_out_every_700_ms(limited_by: str) -> N
     assert {rate for _, rate in sent} == {150_000 if limited_by == "loss-increasing" else probed(172_500)}
 
 
+@pytest.mark.parametrize(("limited_by", "gap_us"), [("overuse", 3 * S), ("rtt", 700 * MS), ("loss", 700 * MS)])
+def test_audio_that_overuses_the_link_is_not_disturbed_much(limited_by: str, gap_us: int) -> None:
+    """Video is paused, and reports of what still flows tell of congestion every 100 ms."""
+    clock = Clock(100_000)
+    clock.estimate(100_000, limited_by)
+    clock.demand(172_500, 0)
+    times = []
+    for _ in range(300):
+        times += [clock.now_us + at_us for at_us, _ in clock.run(100 * MS)]
+        clock.planner.set_estimate(100_000, limited_by, clock.now_us)  # type: ignore[arg-type]
+    gaps = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    assert len(gaps) >= 8 and all(gap_us <= gap <= gap_us + 100 * MS for gap in gaps)
+
+
 def test_while_nothing_is_wanted_none_does() -> None:
     clock = Clock(100_000)
     clock.estimate(100_000, "overuse")

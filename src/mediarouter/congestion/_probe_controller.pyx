@@ -15,9 +15,10 @@ told. At once, at one and two times the allocation but no more than twice the es
 Recovery: the link is normal again within 5 s of a fall of the estimate below 66 %, and either it is or just was (3 s)
 application-limited, or more is wanted: 85 % of the rate before, at most every 5 s.
 Maximum: it was raised above the estimate: one probe at the new maximum.
-Stagnation: more is wanted or allocated, but for 15 s the estimate has not grown by 5 % and nothing was probed: twice
-the estimate. Between 60 and 70 % of use that is what gets it off the ground: too much is sent for an
-application-limited region, too little for the estimate to grow by what is acknowledged.
+Stagnation: more is allocated, no demand was ever told, and for 15 s the estimate has not grown by 5 % and nothing was
+probed: twice the estimate. Between 60 and 70 % of use nothing else gets an estimate off the ground: too much is sent
+for an application-limited region, too little for the estimate to grow by what is acknowledged. (A demand is probed
+every 10 s at least, however much is sent.)
 
 No probe is above the maximum or twice the allocation. None is made up where it could tell nothing, the cap being at the
 estimate or below; none while the link is over- or underused, feedback is late, or loss makes the estimate fall (what
@@ -63,7 +64,6 @@ cdef enum:
     RECOVERY_PERCENT = 85
     UNCERTAIN_PERCENT = 95         # of a probe's rate, that its result is expected to be
     GROWN_PERCENT = 105
-    STAGNANT_USE_PERCENT = 60      # of the estimate, that is used at least
     RESULT_WAIT_US = 1000000
     RESUME_WAIT_US = 700000        # for a result while all is paused
     ALR_INTERVAL_US = 5000000
@@ -126,7 +126,7 @@ cdef void probe_controller_set_estimate(ProbeController *p, int64_t bps, int lim
     p.estimate_bps = bps
     probe_demand_set_estimate(&p.demand, bps, now_us)
     if is_refused(p):
-        probe_demand_hold(&p.demand, now_us)
+        probe_demand_hold(&p.demand, p.limited_by == LIMITED_BY_OVERUSE, now_us)
         if p.queued:
             complete(p)
     elif is_over(p, now_us):
@@ -275,12 +275,9 @@ cdef int64_t alr_due_us(const ProbeController *p) noexcept nogil:
 
 
 cdef int64_t stagnation_due_us(const ProbeController *p) noexcept nogil:
-    cdef int64_t wanted_bps = p.demand.wanted_bps
-    if wanted_bps < 0:
-        wanted_bps = p.allocated_bps
-    elif p.demand.in_use_bps * 100 < p.estimate_bps * STAGNANT_USE_PERCENT:
+    if p.demand.wanted_bps >= 0 or is_refused(p) or not is_ready(p):
         return -1
-    if is_refused(p) or not is_ready(p) or min(wanted_bps, cap_bps(p)) <= p.estimate_bps:
+    if min(p.allocated_bps, cap_bps(p)) <= p.estimate_bps:
         return -1
     return max(max(p.grown_us, p.launched_us) + STAGNANT_US, p.demand.held_us)
 

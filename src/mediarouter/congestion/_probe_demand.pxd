@@ -11,6 +11,7 @@ cdef struct ProbeDemand:
     int64_t wait_us                # after the next probe
     int64_t next_us                # no probe before
     int64_t held_us                # no probe before, unless all is paused
+    int64_t overused_us            # when the link was last told to be overused
     int64_t probed_us              # the last probe
     int64_t idle_us                # since when all is paused
     int64_t met_us                 # since when the estimate allows what is wanted; -1: it does not
@@ -20,8 +21,8 @@ cdef struct ProbeDemand:
 cdef void probe_demand_init(ProbeDemand *d, int64_t estimate_bps, int64_t now_us) noexcept nogil
 cdef void probe_demand_set(ProbeDemand *d, int64_t wanted_bps, int64_t in_use_bps, int64_t now_us) noexcept nogil
 cdef void probe_demand_set_estimate(ProbeDemand *d, int64_t bps, int64_t now_us) noexcept nogil
-# The network is congested now
-cdef void probe_demand_hold(ProbeDemand *d, int64_t now_us) noexcept nogil
+# The network is congested now; `overused`: and that is what the last packets met
+cdef void probe_demand_hold(ProbeDemand *d, bint overused, int64_t now_us) noexcept nogil
 # When to probe, at probe_demand_rate_bps and no more than cap_bps; -1: not as things are. `refused`: the network was
 # congested when it was last heard of.
 cdef int64_t probe_demand_due_us(const ProbeDemand *d, int64_t cap_bps, bint refused) noexcept nogil

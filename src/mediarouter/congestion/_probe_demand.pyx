@@ -11,8 +11,9 @@ The first probe for a demand comes at once, the next after 1 s, then 1.5, 2.25, 
 exceed what it was. A demand more than 10 % larger than the last one that was probed for is new, and so is one after ten
 seconds in which the estimate was enough. When it is enough, nothing is sent. Congestion holds probes for a second.
 
-While all is paused nothing is measured, so what the network was last heard to be like means little; then a probe
-goes out every 700 ms even if it was congested, so that video is back within a second of when the link can carry it.
+While all is paused little is measured, so what the network was last heard to be like means little; then a probe goes
+out every 700 ms even if it was congested, so that video is back within a second of when the link can carry it. Where
+something else still flows, audio as a rule, and the link is told to be overused again and again, it is every 3 s.
 
 Probes are paid for with credit that comes in at 5 % of the rate in use (of the estimate when all is paused, of
 240 kbit/s at least) and holds one second of it. A probe may go into debt, the next one waits until it is paid. Whatever
@@ -26,6 +27,8 @@ cdef enum:
     WAIT_LEAST_US = 1000000
     WAIT_MOST_US = 10000000
     RESUME_US = 700000
+    RESUME_LATEST_US = 3000000
+    HEARD_US = 300000              # so long what was heard of the link holds while all is paused
     MET_LONG_US = 10000000
     NEW_PERCENT = 110              # of the demand before
     GROWN_PERCENT = 105            # of the best estimate before
@@ -52,6 +55,7 @@ cdef void probe_demand_init(ProbeDemand *d, int64_t estimate_bps, int64_t now_us
     d.wait_us = WAIT_LEAST_US
     d.next_us = now_us
     d.held_us = now_us
+    d.overused_us = NEVER_US
     d.probed_us = NEVER_US
     d.idle_us = now_us
     d.met_us = now_us
@@ -109,8 +113,10 @@ cdef void probe_demand_set_estimate(ProbeDemand *d, int64_t bps, int64_t now_us)
     compare(d, now_us)
 
 
-cdef void probe_demand_hold(ProbeDemand *d, int64_t now_us) noexcept nogil:
+cdef void probe_demand_hold(ProbeDemand *d, bint overused, int64_t now_us) noexcept nogil:
     d.held_us = max(d.held_us, now_us + WAIT_LEAST_US)
+    if overused:
+        d.overused_us = max(d.overused_us, now_us)
 
 
 cdef int64_t paid_us(const ProbeDemand *d) noexcept nogil:
@@ -121,7 +127,8 @@ cdef int64_t paid_us(const ProbeDemand *d) noexcept nogil:
 cdef int64_t probe_demand_due_us(const ProbeDemand *d, int64_t cap_bps, bint refused) noexcept nogil:
     cdef bint idle = d.in_use_bps == 0
     cdef int64_t due_us = max(d.next_us, d.held_us)
-    cdef int64_t resume_us = max(d.idle_us, d.probed_us) + RESUME_US
+    cdef int64_t probed_us = max(d.idle_us, d.probed_us)
+    cdef int64_t resume_us = max(probed_us + RESUME_US, min(d.overused_us + HEARD_US, probed_us + RESUME_LATEST_US))
     if min(d.wanted_bps, cap_bps) <= d.estimate_bps or (refused and not idle):
         return -1
     if idle:
