@@ -232,18 +232,19 @@ def test_it_says_what_doubles_say_group_by_group(seed: int, min_span_ms: int) ->
     assert seen == {"normal", "over", "under"}
 
 
-def test_overuse_takes_10_ms_of_sending() -> None:
-    """Groups a millisecond apart: half of one, ten more, and then it is."""
+@pytest.mark.parametrize("send_us, groups_above", [(1_000, 11), (4_000, 4), (12_000, 2), (50_000, 2)])
+def test_overuse_takes_10_ms_of_sending(send_us: int, groups_above: int) -> None:
+    """Of the first group above the threshold one half counts; and one group alone is never enough."""
     line, arrival_us, above = TrendlineFace(), 0, 0
     for _ in range(100):
-        arrival_us += 1_000
-        line.add(1_000, 1_000, arrival_us)
+        arrival_us += send_us
+        line.add(send_us, send_us, arrival_us)
     while line.usage == "normal":
-        arrival_us += 1_400
-        line.add(1_400, 1_000, arrival_us)
+        arrival_us += 2 * send_us
+        line.add(2 * send_us, send_us, arrival_us)
         above += line.modified_trend > line.threshold or line.usage == "over"
         assert above < 50
-    assert above == 11
+    assert above == groups_above
 
 
 def test_a_slope_that_falls_is_no_overuse() -> None:
