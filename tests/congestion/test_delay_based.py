@@ -230,6 +230,21 @@ def test_a_round_trip_slows_the_additive_growth() -> None:
     assert targets[20_000] > targets[400_000] > 0
 
 
+@pytest.mark.parametrize("min_span_us, points", [(0, 20), (200_000, 35)])
+@pytest.mark.parametrize("silence_us, kept", [(1_900_000, True), (2_100_000, False)])
+def test_two_seconds_of_silence_begin_anew_with_the_same_window(
+    min_span_us: int, points: int, silence_us: int, kept: bool
+) -> None:
+    delay = DelayBasedFace(1_000_000, min_span_us=min_span_us)
+    now_us = delay.packet_many(0, 200, 6_000, 30_000)
+    assert delay.points == points
+    now_us = delay.packet_many(now_us + silence_us, 2, 6_000, 30_000)
+    assert delay.points == (points if kept and not min_span_us else 20 if kept else 0)
+    delay.packet_many(now_us, 200, 6_000, 30_000)
+    assert delay.points == points
+    assert delay.target_bps == 1_000_000
+
+
 def test_it_fits_into_a_viewers_block() -> None:
     assert DelayBasedFace().memory_size <= 1024
 

@@ -1,5 +1,6 @@
 """The slope of the delay and its detector, against the same in plain doubles, and libwebrtc's own cases."""
 
+import random
 from collections import deque
 
 import pytest
@@ -210,6 +211,51 @@ def test_a_wrong_argument_is_an_error() -> None:
         TrendlineFace().add(0, 0, 1 << 60)
     with pytest.raises(ValueError, match="delta"):
         TrendlineFace().add((1 << 61) + 1, 0, 0)
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("min_span_ms", [0, 200])
+def test_it_says_what_doubles_say_group_by_group(seed: int, min_span_ms: int) -> None:
+    """Two thousand groups through phases of too much, enough and too little, dense and sparse, with jitter."""
+    dice = random.Random(seed)
+    line, reference = TrendlineFace(min_span_ms * 1000), Reference(min_span_ms)
+    arrival_us, seen = 1 << 40, set()
+    for _ in range(40):
+        pace, longest_us = dice.choice([0.93, 1.0, 1.0, 1.03, 1.08, 1.3]), dice.choice([2_000, 8_000, 40_000])
+        for _ in range(50):
+            send_us = dice.randrange(1_000, longest_us)
+            delta_us = max(int(send_us * pace) + dice.randrange(-300, 301), 0)
+            arrival_us += delta_us
+            assert line.add(delta_us, send_us, arrival_us) == reference.add(delta_us, send_us, arrival_us)
+            seen.add(reference.usage)
+        assert line.threshold == pytest.approx(reference.threshold, rel=1e-2)
+    assert seen == {"normal", "over", "under"}
+
+
+@pytest.mark.parametrize("send_us, groups_above", [(1_000, 11), (4_000, 4), (12_000, 2), (50_000, 2)])
+def test_overuse_takes_10_ms_of_sending(send_us: int, groups_above: int) -> None:
+    """Of the first group above the threshold one half counts; and one group alone is never enough."""
+    line, arrival_us, above = TrendlineFace(), 0, 0
+    for _ in range(100):
+        arrival_us += send_us
+        line.add(send_us, send_us, arrival_us)
+    while line.usage == "normal":
+        arrival_us += 2 * send_us
+        line.add(2 * send_us, send_us, arrival_us)
+        above += line.modified_trend > line.threshold or line.usage == "over"
+        assert above < 50
+    assert above == groups_above
+
+
+def test_a_slope_that_falls_is_no_overuse() -> None:
+    """Two groups late by a millisecond each, groups 2 ms apart: long above the threshold, yet soon falling."""
+    line, arrival_us, above = TrendlineFace(), 0, 0
+    for i in range(100):
+        delta_us = 3_000 if i in (20, 21) else 2_000
+        arrival_us += delta_us
+        assert line.add(delta_us, 2_000, arrival_us) != "over"
+        above += line.modified_trend > line.threshold
+    assert above > 6, "of which 6 would do"
 
 
 groups = st.lists(

@@ -186,6 +186,11 @@ cdef class DelayBasedFace:
         return aimd_period_us(&self.delay.aimd)
 
     @property
+    def points(self):
+        """How many the trend line's window holds."""
+        return self.delay.line.count
+
+    @property
     def memory_size(self):
         """Bytes that it takes in a viewer's block."""
         return sizeof(DelayBased)
