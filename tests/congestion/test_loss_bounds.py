@@ -146,6 +146,21 @@ def test_the_offset_and_the_balance_move_what_a_lossy_link_gets() -> None:
     assert wide.run(20, 5_000_000)[-1] == 5_000_000
 
 
+def test_the_maximum_bounds_what_is_told_and_not_what_is_known() -> None:
+    """An acknowledged rate above the maximum was carried; the explanation of loss is kept for it."""
+    loss = LossLimiter(300_000, MIN_BPS, MAX_BPS, observations_min=1)
+    number = 0
+    for second, acked_bps, lost in ((1, 5_760_000, 0), (2, 4_600_000, 12)):
+        loss.set_acked(acked_bps)
+        for i in range(100):
+            loss.on_packet(number, second * 300_000 + 2_600 * i, 1_500, i >= lost)
+            number += 1
+        assert loss.update(8_000_000, False) == MAX_BPS
+        assert loss.state == "delay_limited"
+    assert loss.channel[0] == 5_760_000
+    assert loss.channel[1] > 0.0, "not begun anew"
+
+
 def test_limits_move() -> None:
     loss = LossLimiter(300_000, MIN_BPS, MAX_BPS)
     assert loss.update(9_000_000, False) == MAX_BPS

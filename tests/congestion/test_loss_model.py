@@ -133,7 +133,8 @@ def test_a_loss_of_a_closed_observation_is_not_taken_back() -> None:
     assert [(size, lost) for size, lost, _ in model.observations] == [(2000, 1000), (2000, 0)]
 
 
-PACKETS = st.lists(st.tuples(st.integers(0, 20_000), st.booleans()), min_size=1, max_size=80)
+EDGES = st.sampled_from([0, 1, 5, 63, 64, 4_095, 4_096, 4_097, 8_191, 8_192, 20_000])
+PACKETS = st.lists(st.tuples(st.one_of(EDGES, EDGES, st.integers(0, 20_000)), st.booleans()), min_size=1, max_size=80)
 
 
 @settings(max_examples=300, deadline=None)
