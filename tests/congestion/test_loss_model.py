@@ -1,7 +1,7 @@
 """The likelihood behind the loss-based limit, against one that was written from the formulas."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mediarouter.congestion._loss_based import LossLimiter
@@ -139,6 +139,7 @@ PACKETS = st.lists(st.tuples(st.one_of(EDGES, EDGES, st.integers(0, 20_000)), st
 
 @settings(max_examples=300, deadline=None)
 @given(PACKETS, st.sampled_from([0, NUMBERS - 9_000]))
+@example([(20_000, False), (20_000, True), (5, False), (5, True)], 0)
 def test_the_lost_set_is_that_of_a_plain_one(packets: list[tuple[int, bool]], origin: int) -> None:
     """A set that keeps the numbers up to 4095 behind the newest lost one, as long as there is any."""
     model = LossObservations()
