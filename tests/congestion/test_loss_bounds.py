@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mediarouter.congestion._loss_based import STATES, LossLimiter
+from tests.congestion.loss_reports import OBSERVATION_US, SHORT, Limiter, all_lost, received
 
 MIN_BPS, MAX_BPS = 30_000, 5_000_000
 RATES = st.one_of(st.none(), st.integers(0, 1 << 42), st.sampled_from([0, MIN_BPS, MAX_BPS]))
@@ -144,6 +145,69 @@ def test_the_offset_and_the_balance_move_what_a_lossy_link_gets() -> None:
     wide = Sender(LossLimiter(5_000_000, MIN_BPS, MAX_BPS, bound_loss_offset=0.15, inherent_loss_offset=0.15), 0.1)
     assert plain.run(20, 5_000_000)[-1] < 4_000_000
     assert wide.run(20, 5_000_000)[-1] == 5_000_000
+
+
+def cut(**parameters: float) -> Limiter:
+    """A limiter that fell by loss at 250 ms."""
+    limiter = Limiter(SHORT, **parameters)
+    limiter.loss.set_estimate(600_000)
+    limiter.report(all_lost(0))
+    assert limiter.loss.state == "decreasing"
+    return limiter
+
+
+def test_a_bound_that_cuts_begins_the_explanation_anew() -> None:
+    assert cut().loss.channel == (105_263, 0.0), "100 kbps / (1 - 5 %)"
+
+
+def test_each_hold_is_twice_as_long_as_the_one_before_up_to_the_longest() -> None:
+    limiter = cut(hold_max_us=2_000_000)
+    at_us = OBSERVATION_US
+    observations = []
+    for _ in range(5):
+        risen_us = limiter.report_until("increasing_with_padding", at_us)
+        observations.append((risen_us - at_us) // OBSERVATION_US)
+        at_us = risen_us
+        while limiter.loss.state != "decreasing":
+            limiter.report(all_lost(at_us))
+            at_us += OBSERVATION_US
+            assert at_us < risen_us + 4 * OBSERVATION_US
+    assert observations == [2, 3, 5, 8, 8], "the first that ends after 300, 600, 1200, 2000 and 2000 ms"
+
+
+def test_a_window_of_growth_stands_for_300_ms() -> None:
+    limiter = cut()
+    limits = [limiter.loss.growth_limit_bps]
+    for observation in range(1, 5):
+        limiter.report(received(observation * OBSERVATION_US))
+        limits.append(limiter.loss.growth_limit_bps)
+    assert limits[0] == round(105_263 * 1.3)
+    assert limits[1] == limits[0] != limits[2] == limits[3] != limits[4]
+
+
+def test_a_long_window_takes_back_what_the_acknowledged_rate_lifted() -> None:
+    limiter = cut(window_us=2_000_000)
+    limiter.loss.set_acked(300_000)
+    limiter.report(received(OBSERVATION_US))
+    assert limiter.loss.channel[0] == 300_000
+    limiter.loss.set_acked(50_000)
+    limiter.report(received(2 * OBSERVATION_US))
+    assert limiter.loss.channel[0] == limiter.loss.growth_limit_bps == round(105_263 * 1.3)
+
+
+def test_the_maximum_bounds_what_is_told_and_not_what_is_known() -> None:
+    """An acknowledged rate above the maximum was carried; the explanation of loss is kept for it."""
+    loss = LossLimiter(300_000, MIN_BPS, MAX_BPS, observations_min=1)
+    number = 0
+    for second, acked_bps, lost in ((1, 5_760_000, 0), (2, 4_600_000, 12)):
+        loss.set_acked(acked_bps)
+        for i in range(100):
+            loss.on_packet(number, second * 300_000 + 2_600 * i, 1_500, i >= lost)
+            number += 1
+        assert loss.update(8_000_000, False) == MAX_BPS
+        assert loss.state == "delay_limited"
+    assert loss.channel[0] == 5_760_000
+    assert loss.channel[1] > 0.0, "not begun anew"
 
 
 def test_limits_move() -> None:

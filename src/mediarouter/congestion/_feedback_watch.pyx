@@ -108,16 +108,12 @@ cdef double feedback_watch_factor(FeedbackWatch *w, int64_t now_us) noexcept nog
     return factor
 
 
-# Of sending time, when the level or the factor changes next
+# Of sending time, when the level or the factor changes next. Being gone falls on a cut.
 cdef int64_t next_step_us(const FeedbackWatch *w, int64_t unheard_us) noexcept nogil:
     cdef int64_t late_us = late_after_us(w)
-    cdef int64_t cut_us = late_us + BACKING_OFF_AFTER_US + w.cuts * CUT_INTERVAL_US
-    cdef int64_t gone_us = late_us + GONE_AFTER_US
     if unheard_us < late_us:
         return late_us
-    if w.cuts == CUTS_MAX:
-        return gone_us if unheard_us < gone_us else -1
-    return min(cut_us, gone_us) if unheard_us < gone_us else cut_us
+    return late_us + BACKING_OFF_AFTER_US + w.cuts * CUT_INTERVAL_US if w.cuts < CUTS_MAX else -1
 
 
 cdef int64_t feedback_watch_deadline_us(const FeedbackWatch *w, int64_t now_us) noexcept nogil:

@@ -33,6 +33,7 @@ cdef enum:
     SIZE_MAX_BYTES = 1 << 20       # what is larger is no packet; sums cannot overflow
 
 cdef double PROBABILITY_MIN = 1e-6
+cdef double SENDING_MAX_BPS = 1e15
 
 
 cdef void loss_model_init(LossModel *m) noexcept nogil:
@@ -143,7 +144,7 @@ cdef void close_observation(LossModel *m, int64_t duration_us) noexcept nogil:
     m.lost_bytes += partial.lost_bytes - observation.lost_bytes
     observation.size_bytes = partial.size_bytes
     observation.lost_bytes = partial.lost_bytes
-    observation.sending_bps = <int64_t>sending_bps
+    observation.sending_bps = <int64_t>min(sending_bps, SENDING_MAX_BPS)
     m.count += 1
     partial.size_bytes = 0
     partial.lost_bytes = 0
