@@ -17,7 +17,7 @@ Tell. Each stream gets the reason why it has not more, and the result says what 
 that is what is worth probing for.
 
 Hysteresis lies in what steps are admitted. Keeping what is in force needs room for it and nothing else, and a peer
-takes room away from it only for a gain that is a quarter better, so that two equal streams do not take turns. Going
+takes room away from it only for a gain half as large again, so that two equal streams do not take turns. Going
 down is free, and at once. Going up, from the layer in force, is not:
 
 - any step up leaves a margin of 1/32 of the budget, so that what was just taken is not given back for a dip of 3 %;
@@ -74,7 +74,7 @@ cdef enum:
     BUDGET_MARGIN_SHIFT = 5        # 1/32
     STEP_MARGIN = 10               # a tenth
     DEMAND_PERCENT = 115
-    KEEP_QUARTERS = 5              # slope of a step that keeps what is in force, in quarters
+    KEEP_QUARTERS = 6              # slope of a step that keeps what is in force, in quarters
     SLOPE_SHIFT = 28               # 10 bits of weight, 20 of utility, 3 of quarters, and these: below 2**62
     NO_LIMIT_SHIFT = 60
 
