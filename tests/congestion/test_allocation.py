@@ -157,31 +157,33 @@ def test_muted_and_silent_streams_cost_nothing() -> None:
 # ---- who makes room
 
 
-def paused_speaker(grid_layers: tuple[Layer, ...]) -> Viewer:
+def paused_speaker(*grid_layers: tuple[Layer, ...]) -> Viewer:
     """A speaker of 100 kbit/s whom 99 kbit/s paused, so that the grid has them."""
-    viewer = Viewer(StreamWish(single(100_000), stream_class=StreamClass.SPEAKER), StreamWish(grid_layers))
+    speaker = StreamWish(single(100_000), stream_class=StreamClass.SPEAKER)
+    viewer = Viewer(speaker, *(StreamWish(layers) for layers in grid_layers))
     viewer.decide(1_000_000)
     viewer.run(99_000, 40 * SECOND)
     assert viewer.layers[0] == PAUSED
     return viewer
 
 
-def test_a_paused_stream_of_a_higher_class_gets_the_bits_of_a_lower_one() -> None:
-    # no tenth is left above the speaker's 100 of 105 kbit/s, so they are not proven; but what the grid has is
-    viewer = paused_speaker(single(100_000))
-    assert viewer.layers[1] == PAUSED
-    assert viewer.run(105_000, 10 * SECOND).targets[0].reason is Reason.HELD
-    viewer = Viewer(StreamWish(single(100_000), stream_class=StreamClass.SPEAKER), *[StreamWish(single(35_000))] * 3)
-    viewer.decide(1_000_000)
-    viewer.run(99_000, 40 * SECOND)
-    assert viewer.layers == [PAUSED, LOWEST, LOWEST, PAUSED]
-    viewer.run(105_000, 10 * SECOND)
-    assert viewer.layers == [PAUSED, LOWEST, LOWEST, PAUSED], "70 kbit/s prove no 100"
-    viewer.run(109_000, 10 * SECOND)
+def test_a_stream_that_cannot_be_resumed_for_want_of_proof_gets_the_bits_of_a_lower_class() -> None:
+    # no tenth of its 95 kbit/s is left below 99; but the grid has carried 98
     viewer = paused_speaker(steps((30_000, 0), (98_000, 4000)))
     assert viewer.layers[1] == (1, 0)
     viewer.change(0, layers=single(95_000))
-    assert shown(viewer.decide(99_000).targets) == [LOWEST, PAUSED], "95 are in use already"
+    assert shown(viewer.decide(99_000).targets) == [LOWEST, PAUSED]
+
+
+def test_bits_that_are_not_in_use_prove_nothing() -> None:
+    viewer = paused_speaker(*[single(35_000)] * 3)
+    assert viewer.layers == [PAUSED, LOWEST, LOWEST, PAUSED]
+    allocation = viewer.run(105_000, 10 * SECOND)
+    assert viewer.layers == [PAUSED, LOWEST, LOWEST, PAUSED], "70 kbit/s prove no 100"
+    assert allocation.targets[0].reason is Reason.HELD
+    assert allocation.next_demand_bps == 70_000 + 115_000, "what the speaker needs, beside the two"
+    viewer.run(110_000, SECOND)
+    assert viewer.layers == [LOWEST, PAUSED, PAUSED, PAUSED]
 
 
 def test_those_make_room_that_lose_the_least() -> None:
