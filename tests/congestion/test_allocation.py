@@ -175,6 +175,36 @@ def test_a_stream_that_cannot_be_resumed_for_want_of_proof_gets_the_bits_of_a_lo
     assert shown(viewer.decide(99_000).targets) == [LOWEST, PAUSED]
 
 
+def test_not_even_a_back_off_keeps_it_paused_while_a_lower_class_runs() -> None:
+    speaker = StreamWish(single(100_000), stream_class=StreamClass.SPEAKER)
+    viewer = Viewer(speaker, StreamWish(steps((30_000, 0), (98_000, 4000))))
+    viewer.decide(1_000_000)
+    viewer.run(99_000, 600_000)
+    assert viewer.wishes[0].history.backoff_until_us > viewer.now_us
+    viewer.change(0, layers=single(95_000))
+    assert shown(viewer.decide(99_000).targets) == [LOWEST, PAUSED]
+
+
+def test_bits_prove_room_for_one_stream_alone() -> None:
+    speaker = StreamWish(single(100_000), stream_class=StreamClass.SPEAKER)
+    viewer = Viewer(speaker, speaker, StreamWish(steps((5_000, 0), (98_000, 4000))))
+    viewer.decide(1_000_000)
+    viewer.run(99_000, 40 * SECOND)
+    for i in range(2):
+        viewer.change(i, layers=single(60_000))
+    # 65 kbit/s are left for the second, a tenth too few; 38 are carried
+    assert [target.paused for target in viewer.decide(125_000).targets[:2]] == [False, True]
+
+
+def test_bits_that_have_no_room_any_more_prove_nothing() -> None:
+    speaker = StreamWish(steps((20_000, 0), (100_000, 4000)), stream_class=StreamClass.SPEAKER)
+    viewer = Viewer(speaker, StreamWish(steps((10_000, 0), (50_000, 4000))))
+    viewer.run(110_000, 40 * SECOND)
+    assert viewer.layers == [(1, 0), (0, 0)]
+    viewer.run(71_000, 100_000)
+    assert viewer.layers == [(0, 0), (0, 0)], "41 kbit/s are left for a step of 40"
+
+
 def test_bits_that_are_not_in_use_prove_nothing() -> None:
     viewer = paused_speaker(*[single(35_000)] * 3)
     assert viewer.layers == [PAUSED, LOWEST, LOWEST, PAUSED]
