@@ -51,8 +51,8 @@ def test_who_must_be_heard_is_sent_beyond_the_budget() -> None:
 def test_all_run_before_any_is_raised_and_classes_are_raised_in_turn() -> None:
     streams = [*grid(8), StreamWish(simulcast(), stream_class=StreamClass.PINNED)]
     assert shown(allocate(75_000 * 9, streams)) == [LOWEST] * 9
-    *others, pinned = shown(allocate(75_000 * 9 + 1_400_000, streams))
-    assert pinned == (2, 1) and others == [(0, 2)] * 3 + [LOWEST] * 5 or pinned > LOWEST
+    *others, pinned = shown(allocate(75_000 * 9 + 1_000_000, streams))
+    assert pinned == (2, 1) and others == [LOWEST] * 8, "25 kbit/s are left, and 30 a step"
     *others, pinned = shown(allocate(75_000 * 8 + 1_500_000, streams))
     assert pinned == TOP and others == [LOWEST] * 8
 
@@ -74,8 +74,7 @@ def test_many_streams_of_great_weight_do_not_outvote_a_class() -> None:
 
 def test_a_screen_that_is_of_no_use_small_is_paused() -> None:
     screen = StreamWish(simulcast(), stream_class=StreamClass.SCREEN, min_spatial=2)
-    assert shown(allocate(749_999, [screen, *grid(2)])) == [PAUSED, (0, 2), (0, 2)] or True
-    assert allocate(749_999, [screen, *grid(2)])[0].paused
+    assert [target.spatial for target in allocate(749_999, [screen, *grid(2)])] == [-1, 1, 1]
     assert shown(allocate(750_000, [screen, *grid(2)])) == [(2, 0), PAUSED, PAUSED]
 
 
@@ -97,9 +96,9 @@ def test_a_small_picture_gets_no_large_one() -> None:
 
 @pytest.mark.parametrize("layers", [simulcast(), svc()], ids=["simulcast", "svc"])
 def test_equal_streams_are_raised_together(layers: tuple[Layer, ...]) -> None:
-    # 2.5 Mbit/s for four: nobody gets 720p while another has 180p
-    spatial = [target.spatial for target in allocate(2_800_000, [StreamWish(layers)] * 4)]
-    assert spatial == [1, 1, 1, 1]
+    for budget_bps in range(300_000, 9_000_000, 10_000):
+        spatial = [target.spatial for target in allocate(budget_bps, [StreamWish(layers)] * 4)]
+        assert max(spatial) - min(spatial) <= 1, "nobody gets 720p while another has 180p"
 
 
 def test_svc_pays_for_what_lies_below() -> None:
@@ -131,7 +130,7 @@ def test_layers_fall_before_anything_is_paused() -> None:
     viewer = Viewer(StreamWish(simulcast(), stream_class=StreamClass.SPEAKER), *grid(3))
     assert viewer.decide(10_000_000).total_bps == 6_000_000
     assert shown(viewer.decide(300_000).targets) == [LOWEST] * 4
-    assert shown(viewer.decide(299_999).targets) == [(0, 1), LOWEST, LOWEST, PAUSED]
+    assert shown(viewer.decide(299_999).targets) == [(0, 1), (0, 1), LOWEST, PAUSED]
 
 
 def test_of_equals_those_that_run_go_on() -> None:
@@ -158,24 +157,63 @@ def test_muted_and_silent_streams_cost_nothing() -> None:
 # ---- who makes room
 
 
-def paused_speaker(*others: StreamWish) -> Viewer:
-    """A speaker whom 99 kbit/s paused, while smaller streams run; then there is room, but without a margin."""
+def paused_speaker(*grid_layers: tuple[Layer, ...]) -> Viewer:
+    """A speaker of 100 kbit/s whom 99 kbit/s paused, so that the grid has them."""
     speaker = StreamWish(single(100_000), stream_class=StreamClass.SPEAKER)
-    viewer = Viewer(speaker, *others)
+    viewer = Viewer(speaker, *(StreamWish(layers) for layers in grid_layers))
     viewer.decide(1_000_000)
-    viewer.run(99_000, SECOND)
+    viewer.run(99_000, 40 * SECOND)
     assert viewer.layers[0] == PAUSED
     return viewer
 
 
-def test_a_paused_stream_of_a_higher_class_gets_the_bits_of_a_lower_one() -> None:
-    viewer = paused_speaker(StreamWish(single(50_000)), StreamWish(single(45_000)))
-    # 105 kbit/s leave no tenth above the speaker's 100; but 95 are in use, and those of the grid are not needed
-    targets = viewer.run(105_000, 2 * SECOND).targets
-    assert [target.paused for target in targets] == [False, True, True] or targets[0].reason is Reason.HELD
-    viewer = paused_speaker(StreamWish(steps((20_000, 0), (80_000, 2000), (99_000, 2100))))
-    assert viewer.layers[1] == (2, 0)
-    assert shown(viewer.decide(120_000).targets) == [PAUSED, (2, 0)], "99 kbit/s are proven, 100 are not"
+def test_a_stream_that_cannot_be_resumed_for_want_of_proof_gets_the_bits_of_a_lower_class() -> None:
+    # no tenth of its 95 kbit/s is left below 99; but the grid has carried 98
+    viewer = paused_speaker(steps((30_000, 0), (98_000, 4000)))
+    assert viewer.layers[1] == (1, 0)
+    viewer.change(0, layers=single(95_000))
+    assert shown(viewer.decide(99_000).targets) == [LOWEST, PAUSED]
+
+
+def test_not_even_a_back_off_keeps_it_paused_while_a_lower_class_runs() -> None:
+    speaker = StreamWish(single(100_000), stream_class=StreamClass.SPEAKER)
+    viewer = Viewer(speaker, StreamWish(steps((30_000, 0), (98_000, 4000))))
+    viewer.decide(1_000_000)
+    viewer.run(99_000, 600_000)
+    assert viewer.wishes[0].history.backoff_until_us > viewer.now_us
+    viewer.change(0, layers=single(95_000))
+    assert shown(viewer.decide(99_000).targets) == [LOWEST, PAUSED]
+
+
+def test_bits_prove_room_for_one_stream_alone() -> None:
+    speaker = StreamWish(single(100_000), stream_class=StreamClass.SPEAKER)
+    viewer = Viewer(speaker, speaker, StreamWish(steps((5_000, 0), (98_000, 4000))))
+    viewer.decide(1_000_000)
+    viewer.run(99_000, 40 * SECOND)
+    for i in range(2):
+        viewer.change(i, layers=single(60_000))
+    # 65 kbit/s are left for the second, a tenth too few; 38 are carried
+    assert [target.paused for target in viewer.decide(125_000).targets[:2]] == [False, True]
+
+
+def test_bits_that_have_no_room_any_more_prove_nothing() -> None:
+    speaker = StreamWish(steps((20_000, 0), (100_000, 4000)), stream_class=StreamClass.SPEAKER)
+    viewer = Viewer(speaker, StreamWish(steps((10_000, 0), (50_000, 4000))))
+    viewer.run(110_000, 40 * SECOND)
+    assert viewer.layers == [(1, 0), (0, 0)]
+    viewer.run(71_000, 100_000)
+    assert viewer.layers == [(0, 0), (0, 0)], "41 kbit/s are left for a step of 40"
+
+
+def test_bits_that_are_not_in_use_prove_nothing() -> None:
+    viewer = paused_speaker(*[single(35_000)] * 3)
+    assert viewer.layers == [PAUSED, LOWEST, LOWEST, PAUSED]
+    allocation = viewer.run(105_000, 10 * SECOND)
+    assert viewer.layers == [PAUSED, LOWEST, LOWEST, PAUSED], "70 kbit/s prove no 100"
+    assert allocation.targets[0].reason is Reason.HELD
+    assert allocation.next_demand_bps == 70_000 + 115_000, "what the speaker needs, beside the two"
+    viewer.run(110_000, SECOND)
+    assert viewer.layers == [LOWEST, PAUSED, PAUSED, PAUSED]
 
 
 def test_those_make_room_that_lose_the_least() -> None:
@@ -185,7 +223,7 @@ def test_those_make_room_that_lose_the_least() -> None:
     viewer = Viewer(dataclasses.replace(speaker, muted=True), cheap, dear, cheap)
     viewer.run(240_000, 2 * SECOND)
     viewer.change(0, muted=False)
-    assert shown(viewer.decide(240_000).targets) == [(0, 0), (0, 0), (1, 0), (1, 0)], "one of the cheap pays, no more"
+    assert shown(viewer.decide(240_000).targets) == [(0, 0), (1, 0), (1, 0), (0, 0)], "one of the cheap pays, no more"
 
 
 def test_a_new_speaker_has_the_large_picture_at_once() -> None:
@@ -203,8 +241,8 @@ def test_a_new_speaker_has_the_large_picture_at_once() -> None:
 
 def test_equal_streams_do_not_take_turns() -> None:
     viewer = Viewer(*grid(2))
-    viewer.run(700_000, 5 * SECOND)
-    assert sorted(layers[0] for layers in viewer.layers) == [0, 1]
+    viewer.run(420_000, 5 * SECOND)
+    assert viewer.layers == [(1, 0), (0, 2)], "there is room for one"
     viewer.spatial_changes, rng = 0, random.Random(1)
     for _ in range(300):
         for i in range(2):  # measured rates wander by 8 %
@@ -213,7 +251,7 @@ def test_equal_streams_do_not_take_turns() -> None:
                 for layer in simulcast()
             )
             viewer.change(i, layers=layers)
-        viewer.run(700_000, 200_000)
+        viewer.run(420_000, 200_000)
     assert viewer.spatial_changes == 0
 
 

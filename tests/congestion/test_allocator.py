@@ -75,6 +75,7 @@ def in_table(wish: StreamWish, target: Target) -> bool:
     }
 
 
+@settings(deadline=None)
 @given(STREAMS, PASTS, BUDGETS)
 def test_the_sum_is_within_the_budget_unless_a_stream_must_be_sent(
     streams: list[StreamWish], past: list[tuple[int, int]], budget_bps: int
@@ -89,6 +90,7 @@ def test_the_sum_is_within_the_budget_unless_a_stream_must_be_sent(
         assert all(t.paused for w, t in zip(streams, allocation.targets, strict=True) if not w.must_send)
 
 
+@settings(deadline=None)
 @given(STREAMS, PASTS, BUDGETS)
 def test_each_target_is_a_layer_of_its_stream_and_has_its_reason(
     streams: list[StreamWish], past: list[tuple[int, int]], budget_bps: int
@@ -114,6 +116,7 @@ def test_each_target_is_a_layer_of_its_stream_and_has_its_reason(
     assert (allocation.next_demand_bps == 0) == met
 
 
+@settings(deadline=None)
 @given(REGULAR, PASTS, BUDGETS)
 def test_it_is_pure_and_idempotent(streams: list[StreamWish], past: list[tuple[int, int]], budget_bps: int) -> None:
     viewer = with_past(streams, past)
@@ -123,6 +126,7 @@ def test_it_is_pure_and_idempotent(streams: list[StreamWish], past: list[tuple[i
     assert shown(viewer.decide(budget_bps).targets) == shown(first.targets), "what was applied is chosen again"
 
 
+@settings(deadline=None)
 @given(REGULAR, PASTS, BUDGETS, st.integers(0, 100))
 def test_nothing_changes_while_the_budget_stays_above_what_is_in_use(
     streams: list[StreamWish], past: list[tuple[int, int]], budget_bps: int, percent: int
@@ -134,6 +138,7 @@ def test_nothing_changes_while_the_budget_stays_above_what_is_in_use(
     assert shown(dipped.targets) == shown(settled.targets)
 
 
+@settings(deadline=None)
 @given(tables(), PASTS, BUDGETS, st.integers(970, 1000))
 def test_a_step_up_is_not_undone_by_a_dip_of_three_percent(
     layers: tuple[Layer, ...], past: list[tuple[int, int]], budget_bps: int, thousandths: int
@@ -181,6 +186,7 @@ PLAIN = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(PLAIN, max_size=8), BUDGETS, BUDGETS)
 def test_more_budget_shows_first_where_the_order_comes_first(
     streams: list[StreamWish], budget_bps: int, more_bps: int
@@ -189,6 +195,7 @@ def test_more_budget_shows_first_where_the_order_comes_first(
     assert measure(streams, allocate(budget_bps + more_bps, streams)) >= little
 
 
+@settings(deadline=None)
 @given(STREAMS, BUDGETS, st.randoms(use_true_random=False))
 def test_the_order_of_streams_decides_between_equals_alone(
     streams: list[StreamWish], budget_bps: int, random: object
@@ -202,6 +209,7 @@ def test_the_order_of_streams_decides_between_equals_alone(
     assert mixed.targets == [straight.targets[i] for i in order]
 
 
+@settings(deadline=None)
 @given(tables(), st.lists(st.sampled_from(StreamClass), min_size=1, max_size=8), BUDGETS)
 def test_a_higher_class_never_has_less_of_the_same_layers(
     layers: tuple[Layer, ...], classes: list[StreamClass], budget_bps: int
@@ -213,6 +221,7 @@ def test_a_higher_class_never_has_less_of_the_same_layers(
         assert above == below or lower.paused or worth(wish, higher) >= worth(wish, lower)
 
 
+@settings(deadline=None)
 @given(tables(), st.lists(st.sampled_from([1, 10, 100, 1000]), min_size=1, max_size=6), BUDGETS)
 def test_a_higher_weight_is_started_first(layers: tuple[Layer, ...], weights: list[int], budget_bps: int) -> None:
     targets = allocate(budget_bps, [StreamWish(layers, weight=weight) for weight in weights])
@@ -248,7 +257,7 @@ SMALL = st.lists(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(SMALL, st.integers(0, 200))
 def test_a_class_gets_the_best_there_is_up_to_one_step(streams: list[StreamWish], extra_bps: int) -> None:
     lowest = [min(layer.bitrate_bps for layer in wish.layers) for wish in streams]
@@ -265,6 +274,7 @@ def test_a_class_gets_the_best_there_is_up_to_one_step(streams: list[StreamWish]
     assert best - largest_step <= ours <= best
 
 
+@settings(deadline=None)
 @given(SMALL, st.integers(0, 200))
 def test_all_that_fits_is_used(streams: list[StreamWish], budget_bps: int) -> None:
     targets = allocate(budget_bps, streams)
@@ -278,6 +288,7 @@ def test_all_that_fits_is_used(streams: list[StreamWish], budget_bps: int) -> No
                 assert row.bitrate_bps - target.bitrate_bps > left_bps
 
 
+@settings(deadline=None)
 @given(STREAMS, PASTS, BUDGETS)
 def test_the_demand_is_what_a_next_step_needs(
     streams: list[StreamWish], past: list[tuple[int, int]], budget_bps: int
@@ -285,10 +296,18 @@ def test_the_demand_is_what_a_next_step_needs(
     # without must_send, whose streams are beyond any budget
     viewer = with_past([dataclasses.replace(s, must_send=False, proven=True) for s in streams], past)
     allocation = viewer.run(budget_bps, 15_000_000, every_us=250_000)
-    if allocation.next_demand_bps > budget_bps:
-        more = plan(allocation.next_demand_bps, viewer.wishes, viewer.now_us)
-        if not any(target.reason is Reason.BACK_OFF for target in more.targets):
-            assert shown(more.targets) != shown(allocation.targets)
+    demand_bps = allocation.next_demand_bps
+    for _ in streams:
+        if demand_bps <= budget_bps:
+            break
+        # a step that comes earlier may fit by now, but with too little margin: then it says what it needs
+        more = plan(demand_bps, viewer.wishes, viewer.now_us)
+        if shown(more.targets) != shown(allocation.targets):
+            break
+        if any(target.reason is Reason.BACK_OFF for target in more.targets):
+            break
+        assert more.next_demand_bps > demand_bps
+        demand_bps = more.next_demand_bps
 
 
 def test_the_demand_is_the_rate_in_use_and_a_margin_on_the_step() -> None:

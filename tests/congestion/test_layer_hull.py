@@ -4,7 +4,7 @@ import math
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mediarouter.congestion._layer_hull import LayerHull, utility
@@ -45,6 +45,7 @@ POINTS = st.lists(st.tuples(st.integers(1, (1 << 40) - 1), st.integers(0, 0xFFFF
 CLOSE_POINTS = st.lists(st.tuples(st.integers(1, 12), st.integers(0, 12)), min_size=1, max_size=32)
 
 
+@settings(deadline=None)
 @given(POINTS | CLOSE_POINTS)
 def test_corners_are_those_of_the_monotone_chain(points: list[tuple[int, int]]) -> None:
     hull = LayerHull(table(points))
@@ -54,6 +55,7 @@ def test_corners_are_those_of_the_monotone_chain(points: list[tuple[int, int]]) 
     assert points[highest] == monotone_chain(points)[-1]
 
 
+@settings(deadline=None)
 @given(CLOSE_POINTS, st.integers(0, 13))
 def test_a_limit_gives_the_hull_of_what_is_below(points: list[tuple[int, int]], limit_bps: int) -> None:
     corners = LayerHull(table(points)).corners(limit_bps)

@@ -17,7 +17,7 @@ Tell. Each stream gets the reason why it has not more, and the result says what 
 that is what is worth probing for.
 
 Hysteresis lies in what steps are admitted. Keeping what is in force needs room for it and nothing else, and a peer
-takes room away from it only for a gain that is a quarter better, so that two equal streams do not take turns. Going
+takes room away from it only for a gain half as large again, so that two equal streams do not take turns. Going
 down is free, and at once. Going up, from the layer in force, is not:
 
 - any step up leaves a margin of 1/32 of the budget, so that what was just taken is not given back for a dip of 3 %;
@@ -74,7 +74,7 @@ cdef enum:
     BUDGET_MARGIN_SHIFT = 5        # 1/32
     STEP_MARGIN = 10               # a tenth
     DEMAND_PERCENT = 115
-    KEEP_QUARTERS = 5              # slope of a step that keeps what is in force, in quarters
+    KEEP_QUARTERS = 6              # slope of a step that keeps what is in force, in quarters
     SLOPE_SHIFT = 28               # 10 bits of weight, 20 of utility, 3 of quarters, and these: below 2**62
     NO_LIMIT_SHIFT = 60
 
@@ -90,6 +90,8 @@ cdef struct AllocCall:
     int64_t reserved_bps           # of the rest: not for new upgrades
     int64_t pool_bps               # in use, proven by time, and not granted again yet
     int64_t above_bps              # granted to higher classes, in this phase
+    int64_t narrow_bps             # the first step that would fit, but leaves no margin; 0: none
+    int64_t narrow_need_bps        # what it should find
     int32_t count
     int32_t heap_size
 
@@ -111,7 +113,7 @@ cdef void allocate_within(int64_t now_us, int64_t budget_bps, AllocStream *strea
     call.streams, call.rows, call.order, call.heap = streams, rows, places, places + count
     call.now_us = now_us
     call.budget_bps = call.rest_bps = max(budget_bps, 0)
-    call.reserved_bps = call.pool_bps = 0
+    call.reserved_bps = call.pool_bps = call.narrow_bps = call.narrow_need_bps = 0
     call.count = count
     for i in range(count):
         survey(&call, i)
@@ -270,11 +272,13 @@ cdef bint find_step(AllocCall *call, int place) noexcept nogil:
     cdef AllocRow *row = &call.rows[call.order[place]]
     cdef const AllocLayer *layers = stream.layers
     cdef int64_t limit_bps = call.rest_bps if row.limited else <int64_t>1 << NO_LIMIT_SHIFT
-    cdef uint32_t among = row.unrefused
+    cdef uint32_t later = 0
     cdef uint64_t gain
-    if row.kept and among >> row.current & 1 and layers[row.at].bitrate_bps < row.current_bps:
-        among &= row.kept          # first back to where it was
-    row.next = <int8_t>hull_step(layers, among, row.at, limit_bps)
+    if row.kept and row.unrefused >> row.current & 1 and layers[row.at].bitrate_bps < row.current_bps:
+        later = row.unrefused & ~row.kept      # first back to where it was
+        row.unrefused &= row.kept
+    row.next = <int8_t>hull_step(layers, &row.unrefused, row.at, limit_bps)
+    row.unrefused |= later
     if row.next < 0:
         return False
     gain = <uint64_t>(layers[row.next].utility - layers[row.at].utility) * stream.weight
@@ -362,6 +366,9 @@ cdef bint admits_upgrade(AllocCall *call, AllocStream *stream, AllocRow *row, co
         return True
     refuse(stream, ALLOC_HELD)
     stream.has_room |= has_room    # a temporal step that has room is not refused
+    if call.narrow_bps == 0 and cost_bps + margin_bps > call.rest_bps:
+        call.narrow_bps = max(cost_bps, <int64_t>1)
+        call.narrow_need_bps = needed(layer, call.narrow_bps)
     if spatial and not row.reserved:
         call.reserved_bps += max(cost_bps, <int64_t>0)
         row.reserved = 1
@@ -394,6 +401,8 @@ cdef void tell(AllocCall *call, AllocResult *result) noexcept nogil:
                 stream.has_room = 0
                 continue
         cheapest_step(stream, row, &delta_bps, &need_bps)
+    if call.narrow_bps:            # it keeps its room from all that come later, also from cheaper ones
+        delta_bps, need_bps = call.narrow_bps, call.narrow_need_bps
     if need_bps:
         result.next_demand_bps = max(result.total_bps + need_bps, least_budget(result.total_bps + delta_bps))
 
@@ -403,17 +412,23 @@ cdef void cheapest_step(const AllocStream *stream, const AllocRow *row, int64_t 
     # the step that this stream wants next, where it needs less than what was found so far; 0: nothing was
     cdef int next_layer
     cdef int64_t cost_bps, step_bps
+    cdef uint32_t among = row.wanted
     if row.at < 0:
         next_layer = hull_lowest(stream.layers, row.wanted)
         cost_bps = stream.layers[next_layer].bitrate_bps
     else:
-        next_layer = hull_step(stream.layers, row.wanted, row.at, <int64_t>1 << NO_LIMIT_SHIFT)
+        next_layer = hull_step(stream.layers, &among, row.at, <int64_t>1 << NO_LIMIT_SHIFT)
         cost_bps = max(stream.layers[next_layer].bitrate_bps - stream.layers[row.at].bitrate_bps, <int64_t>1)
-    step_bps = max((cost_bps * DEMAND_PERCENT + 99) // 100,
-                   cost_bps + cost_bps // STEP_MARGIN + <int64_t>stream.layers[next_layer].key_frame_bytes * 8)
+    step_bps = needed(&stream.layers[next_layer], cost_bps)
     if need_bps[0] == 0 or step_bps < need_bps[0]:
         delta_bps[0] = cost_bps
         need_bps[0] = step_bps
+
+
+cdef inline int64_t needed(const AllocLayer *layer, int64_t cost_bps) noexcept nogil:
+    # what a step to this layer should find, the budget's margin apart
+    return max((cost_bps * DEMAND_PERCENT + 99) // 100,
+               cost_bps + cost_bps // STEP_MARGIN + <int64_t>layer.key_frame_bytes * 8)
 
 
 cdef inline int64_t least_budget(int64_t use_bps) noexcept nogil:

@@ -36,8 +36,8 @@ cdef int hull_lowest(const AllocLayer *layers, uint32_t among) noexcept nogil
 # The most useful of a set, which is not empty; of several the cheapest
 cdef int hull_highest(const AllocLayer *layers, uint32_t among) noexcept nogil
 # The next corner of the hull above layer `at`: of those in the set that cost at most `limit_bps` more, the one that
-# brings the most utility for its bits, of several the nearest. -1: none
-cdef int hull_step(const AllocLayer *layers, uint32_t among, int at, int64_t limit_bps) noexcept nogil
+# brings the most utility for its bits, of several the nearest. -1: none. Those that bring nothing leave the set.
+cdef int hull_step(const AllocLayer *layers, uint32_t *among, int at, int64_t limit_bps) noexcept nogil
 # The layer with these numbers, absent ones left out; -1: none
 cdef int hull_find(const AllocLayer *layers, int count, int spatial, int temporal) noexcept nogil
 # Utility of a picture of so many pixels, so many times a second: 1024 * log2(pixels * sqrt(fps)), 0 when unknown

@@ -75,16 +75,20 @@ cdef int hull_highest(const AllocLayer *layers, uint32_t among) noexcept nogil:
     return best
 
 
-cdef int hull_step(const AllocLayer *layers, uint32_t among, int at, int64_t limit_bps) noexcept nogil:
+cdef int hull_step(const AllocLayer *layers, uint32_t *among, int at, int64_t limit_bps) noexcept nogil:
+    cdef uint32_t left = among[0]
     cdef int best = -1
     cdef int64_t gain, cost, best_gain = 0, best_cost = 1
     cdef int i
-    while among:
-        i = lowest_bit(among)
-        among &= among - 1
+    while left:
+        i = lowest_bit(left)
+        left &= left - 1
         gain = layers[i].utility - layers[at].utility
         cost = layers[i].bitrate_bps - layers[at].bitrate_bps
-        if gain <= 0 or cost > limit_bps:
+        if gain <= 0:
+            among[0] &= ~(<uint32_t>1 << i)
+            continue
+        if cost > limit_bps:
             continue
         cost = max(cost, 1)        # more for the same rate, or for less, is a step too
         # slopes compared by their cross products: 20 bits of utility by 40 of rate
@@ -182,7 +186,7 @@ cdef class LayerHull:
             return []
         at = hull_lowest(self.layers, among)
         found = [at]
-        while (at := hull_step(self.layers, among, at, <int64_t>1 << 41)) >= 0:
+        while (at := hull_step(self.layers, &among, at, <int64_t>1 << 41)) >= 0:
             found.append(at)
         return found
 

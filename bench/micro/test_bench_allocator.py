@@ -1,0 +1,44 @@
+"""What it costs to share out a viewer's budget: `python -m pytest bench/micro/test_bench_allocator.py`."""
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+from tests.congestion.offers import Viewer, simulcast
+
+from mediarouter.congestion.allocation import StreamClass, StreamWish, face_of
+
+TIMES = 1000
+LIMIT_US = 10
+STREAMS = 25
+
+
+def meeting(past: bool, count: int = STREAMS) -> list[StreamWish]:
+    viewer = Viewer(
+        StreamWish(simulcast(), stream_class=StreamClass.SPEAKER), *[StreamWish(simulcast()) for _ in range(count - 1)]
+    )
+    if past:
+        viewer.run(10_000_000, 5_000_000, every_us=250_000)
+    return viewer.wishes
+
+
+def note(benchmark: BenchmarkFixture, limit_us: float) -> None:
+    if benchmark.enabled:
+        us = benchmark.stats.stats.min / TIMES * 1e6
+        benchmark.extra_info["us_per_allocation"] = us
+        assert us <= limit_us
+
+
+@pytest.mark.parametrize("past", [False, True], ids=["new", "settled"])
+@pytest.mark.parametrize("budget_bps", [1_000_000, 10_000_000, 30_000_000, 50_000_000])
+def test_allocate_25_streams_of_9_layers(benchmark: BenchmarkFixture, budget_bps: int, past: bool) -> None:
+    """Few bits, as many as the past had, nearly all, and more than enough: at most 10 us each."""
+    face = face_of(meeting(past))
+    total_bps = benchmark(face.allocate_many, budget_bps, 60_000_000, TIMES)
+    assert 0.8 * min(budget_bps, 37_500_000) < total_bps <= budget_bps
+    note(benchmark, LIMIT_US)
+
+
+def test_allocate_150_streams_of_9_layers(benchmark: BenchmarkFixture) -> None:
+    """Six times as many, in memory of the caller's: at most seven times the limit."""
+    face = face_of(meeting(past=False, count=6 * STREAMS))
+    assert benchmark(face.allocate_many, 60_000_000, 0, TIMES) > 59_000_000
+    note(benchmark, 7 * LIMIT_US)
