@@ -91,3 +91,23 @@ def test_a_frame_is_split_into_even_packets(size):
 def test_demand_of_a_constant_source():
     path = encode(3, Scripted(300_000, 750_000), max_bps=always(900_000))
     assert path.estimator.demands == [(900_000, 300_000)]
+
+
+def test_what_a_frame_had_too_much_the_next_has_too_little():
+    path = encode(60, Scripted(500_000, 1_250_000), noise=0.2)
+    total = sum(size for _, size, _, _ in path.estimator.sent)
+    assert abs(total - 60 * 500_000 / 8) < 3 * 500_000 / 8 / 30
+
+
+def test_after_a_fall_nothing_is_owed_from_before():
+    path = Path(WIDE, WIDE, Scripted(6_000_000, 60_000_000))
+    Encoder(EncoderPlan(noise=0.3), path.sender, Random(5))
+    largest = 0
+    for second in range(1, 40):  # down at each second, up half a second later
+        path.run(second)
+        path.estimator.target_bps = 120_000
+        sent = len(path.estimator.sent)
+        path.run(second + 0.045)
+        largest = max(largest, sum(size for _, size, at, _ in path.estimator.sent[sent:] if at > second * 1e6 + 20_000))
+        path.estimator.target_bps = 6_000_000
+    assert 500 < largest < 2 * 500 * (1 + 0.3 * 3.5)  # twice the mean of 500, and its noise
