@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mediarouter.rtcp import parse
 from mediarouter.testing.sim.encoder import Encoder, EncoderPlan, split
 from mediarouter.testing.sim.schedule import Schedule, always
 from tests.testing.sim.scripted import Path, Scripted
@@ -65,18 +66,22 @@ def test_frames_are_left_out_while_too_much_waits():
     assert 200_000 < path.sender.queue_us < 320_000
 
 
-def test_a_limit_of_the_receiver_is_told_when_it_changes():
-    class Listening(Scripted):
-        def __init__(self):
-            super().__init__()
-            self.limits = []
+def test_a_limit_of_the_receiver_is_told_when_it_changes_and_each_second():
+    def limits_of(path):
+        told = [(at - 10_000, next(iter(parse(rtcp)))) for at, rtcp in path.estimator.feedback if rtcp[1] == 206]
+        return [(round(at, -3), remb.bitrate_bps) for at, remb in told]
 
-        def on_remb(self, bps, now_us):
-            self.limits.append((now_us, bps))
-
-    path = encode(9, Listening(), receiver_limit_bps=Schedule((0, 0), (3, 250_000), (5, 0)))
-    assert path.estimator.limits == [(0, 0), (3_000_000, 250_000), (5_000_000, 0)]
-    assert encode(9, Listening()).estimator.limits == []
+    path = encode(4, receiver_limit_bps=Schedule((0, 0), (1.5, 250_000), (3, 0)))
+    free = limits_of(path)[0][1]
+    assert free > 900_000_000
+    assert limits_of(path) == [
+        (0, free),
+        (1_000_000, free),
+        (1_500_000, 250_000),
+        (2_500_000, 250_000),
+        (3_000_000, free),
+    ]
+    assert limits_of(encode(4)) == []
 
 
 @given(st.integers(0, 200_000))
