@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mediarouter.rtcp import parse
 from mediarouter.testing.sim.encoder import Encoder, EncoderPlan, split
 from mediarouter.testing.sim.schedule import Schedule, always
 from tests.testing.sim.scripted import Path, Scripted
@@ -65,18 +66,22 @@ def test_frames_are_left_out_while_too_much_waits():
     assert 200_000 < path.sender.queue_us < 320_000
 
 
-def test_a_limit_of_the_receiver_is_told_when_it_changes():
-    class Listening(Scripted):
-        def __init__(self):
-            super().__init__()
-            self.limits = []
+def test_a_limit_of_the_receiver_is_told_when_it_changes_and_each_second():
+    def limits_of(path):
+        told = [(at - 10_000, next(iter(parse(rtcp)))) for at, rtcp in path.estimator.feedback if rtcp[1] == 206]
+        return [(round(at, -3), remb.bitrate_bps) for at, remb in told]
 
-        def on_remb(self, bps, now_us):
-            self.limits.append((now_us, bps))
-
-    path = encode(9, Listening(), receiver_limit_bps=Schedule((0, 0), (3, 250_000), (5, 0)))
-    assert path.estimator.limits == [(0, 0), (3_000_000, 250_000), (5_000_000, 0)]
-    assert encode(9, Listening()).estimator.limits == []
+    path = encode(4, receiver_limit_bps=Schedule((0, 0), (1.5, 250_000), (3, 0)))
+    free = limits_of(path)[0][1]
+    assert free > 900_000_000
+    assert limits_of(path) == [
+        (0, free),
+        (1_000_000, free),
+        (1_500_000, 250_000),
+        (2_500_000, 250_000),
+        (3_000_000, free),
+    ]
+    assert limits_of(encode(4)) == []
 
 
 @given(st.integers(0, 200_000))
@@ -91,3 +96,23 @@ def test_a_frame_is_split_into_even_packets(size):
 def test_demand_of_a_constant_source():
     path = encode(3, Scripted(300_000, 750_000), max_bps=always(900_000))
     assert path.estimator.demands == [(900_000, 300_000)]
+
+
+def test_what_a_frame_had_too_much_the_next_has_too_little():
+    path = encode(60, Scripted(500_000, 1_250_000), noise=0.2)
+    total = sum(size for _, size, _, _ in path.estimator.sent)
+    assert abs(total - 60 * 500_000 / 8) < 3 * 500_000 / 8 / 30
+
+
+def test_after_a_fall_nothing_is_owed_from_before():
+    path = Path(WIDE, WIDE, Scripted(6_000_000, 60_000_000))
+    Encoder(EncoderPlan(noise=0.3), path.sender, Random(5))
+    largest = 0
+    for second in range(1, 40):  # down at each second, up half a second later
+        path.run(second)
+        path.estimator.target_bps = 120_000
+        sent = len(path.estimator.sent)
+        path.run(second + 0.045)
+        largest = max(largest, sum(size for _, size, at, _ in path.estimator.sent[sent:] if at > second * 1e6 + 20_000))
+        path.estimator.target_bps = 6_000_000
+    assert 500 < largest < 2 * 500 * (1 + 0.3 * 3.5)  # twice the mean of 500, and its noise

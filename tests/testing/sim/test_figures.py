@@ -119,6 +119,13 @@ def test_settling_is_that_of_the_worst_step():
     assert measured(measure, record_of(never, rate=steps)) == inf
 
 
+def test_what_arrives_is_told_in_windows():
+    record = record_of(trace_of(((0, 5, 300), (5.1, 20, 800))))
+    assert measured(figures.seconds_until_received(1, 750_000), record) == pytest.approx(4.4)
+    assert measured(figures.seconds_until_received(6, 750_000), record) == pytest.approx(0.2)
+    assert measured(figures.seconds_until_received(1, 900_000), record) == inf
+
+
 def test_a_dip_is_less_than_half_of_what_is_left():
     tcp = trace_of(((0, 5, 500), (5, 6, 900), (6, 20, 200)))
     media = trace_of(((0, 5, 400), (5, 6, 100), (6, 8, 150), (8, 20, 700)))

@@ -93,3 +93,27 @@ def test_codel_holds_tcp_near_its_target_where_drop_tail_fills():
         assert rate > 0.85 * 5_000_000
     assert waits["codel"][0] < 10 and waits["codel"][1] < 25
     assert waits["drop tail"][0] > 150
+
+
+def test_codel_remembers_how_often_it_had_to_drop():
+    # RFC 8289 section 5.4: who has to drop again within sixteen intervals goes on near where it was
+    times: list[int] = []
+    clock = [0]
+    queue = CoDel(limit_bytes=1 << 40).make(lambda gone: times.append(clock[0]))
+
+    def load(from_us, to_us, waited_us):
+        for now_us in range(from_us, to_us, 500):
+            clock[0] = now_us
+            for _ in range(2):
+                queue.offer(packet(1000), now_us - waited_us, 0)
+            queue.take(now_us)
+
+    load(20_000, 1_500_000, 20_000)
+    first = [b - a for a, b in zip(times, times[1:], strict=False)]
+    while len(queue):
+        queue.take(clock[0])
+    times.clear()
+    load(1_600_000, 2_100_000, 20_000)
+    again = [b - a for a, b in zip(times, times[1:], strict=False)]
+    assert first[0] == pytest.approx(100_000, abs=600)
+    assert again[0] < first[-1] * 1.5 and again[0] < 40_000

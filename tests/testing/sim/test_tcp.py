@@ -117,3 +117,39 @@ def test_it_stops_at_its_end():
     clock, _, (tcp,) = connect(link(RATE_BPS, RTT_MS / 2), TcpPlan("reno", ends_s=2))
     clock.run_until(9_000_000)
     assert 1_900_000 < max(tcp.trace.sent_at_us) < 2_000_000
+
+
+def test_a_window_stays_while_it_recovers():
+    clock, _, (tcp,) = connect(link(RATE_BPS, RTT_MS / 2, queue_of(100)), TcpPlan("reno"))
+    clock.run_until(30_000_000)
+    before = tcp.window
+    while tcp.window >= before:  # until the next tooth
+        before = tcp.window
+        clock.run_until(clock.now_us + 500)
+    cut = tcp.window
+    assert cut == pytest.approx(before / 2, rel=0.01)
+    clock.run_until(clock.now_us + 90_000)
+    assert tcp.window == cut
+
+
+def test_packets_that_are_overtaken_by_two_are_not_lost():
+    # a packet each millisecond, some of them two and a half late
+    plan = link(RATE_BPS, RTT_MS / 2, queue_of(10_000), reordered=0.02, reorder_ms=2.5)
+    clock, forward, (tcp,) = connect(plan, TcpPlan("reno"))
+    windows = []
+    for step in range(1, 40):
+        clock.run_until(step * 50_000)
+        windows.append(tcp.window)
+    assert windows == sorted(windows) and forward.dropped == 0
+    plan = link(RATE_BPS, RTT_MS / 2, queue_of(10_000), reordered=0.02, reorder_ms=6)
+    clock, _, (tcp,) = connect(plan, TcpPlan("reno"))
+    clock.run_until(2_000_000)
+    assert tcp.window < windows[-1] / 2
+
+
+def test_nothing_is_sent_twice_that_arrives():
+    plan = TcpPlan("reno", transfer_bytes=(30_000, 30_000), pause_s=0.05)
+    clock, _, (tcp,) = connect(link(RATE_BPS, RTT_MS / 2), plan)
+    clock.run_until(120_000_000)
+    assert tcp.finished > 200
+    assert 0 <= len(tcp.trace.sent_at_us) - 20 * tcp.finished <= 20

@@ -108,6 +108,17 @@ def test_another_allocator_decides():
     assert path.estimator.demands[-1] == (777_000 + AUDIO_BPS, 200_000 + AUDIO_BPS)
 
 
+def test_a_new_demand_is_acted_on_at_once():
+    path = Path(WIDE, WIDE, Scripted(600_000, 9_000_000))
+    Viewer(ViewerPlan((CAMERA,)), path.sender, [Publisher(path.clock, CAMERA, Random(1))], layer_major)
+    path.run(0.95)
+    path.estimator.target_bps = 3_000_000
+    path.estimator.polls.clear()
+    path.sender.step()
+    path.run(0.95)
+    assert path.estimator.polls == [950_000, 950_000]  # asked again after the allocation, and no more than that
+
+
 def test_a_budget_of_the_estimator_counts_before_its_target():
     class Draining(Scripted):
         budget_bps = 200_000 + AUDIO_BPS

@@ -94,3 +94,14 @@ def test_cubic_leaves_room_when_it_loses_again_early():
 def test_no_other_algorithm():
     with pytest.raises(ValueError, match="no algorithm vegas: reno, cubic"):
         make_window("vegas")
+
+
+def test_cubic_grows_by_half_a_round_trip_at_most():
+    window = Cubic()
+    window.on_loss(0)
+    now_us, growth = 0, []
+    for _ in range(120):
+        before = window.packets
+        now_us = round_trip(window, now_us) + 900_000  # a second each: the curve becomes steeper than that
+        growth.append(window.packets / before)
+    assert 1.3 < max(growth) <= 1.66  # e ** 0.5, since the bound moves with each acknowledgement

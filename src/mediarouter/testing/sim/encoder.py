@@ -9,6 +9,7 @@ from mediarouter.testing.sim.sender import Sender
 
 SKIP_US = 250_000  # a frame is left out while more than this waits
 MAX_PACKET_BYTES = 1200
+NO_LIMIT_BPS = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class EncoderPlan:
         clock_offset_s: how much the receiver's clock is ahead of the sender's.
         access_delay_ms: a distance of this flow alone, in each direction.
         backwards: media goes over the backward link, its feedback over the forward link.
-        receiver_limit_bps: what the receiver allows by REMB; 0: no limit.
+        receiver_limit_bps: what the receiver allows by REMB, told when it changes and each second; 0: no limit.
     """
 
     start_bps: int = 300_000
@@ -63,12 +64,10 @@ class Encoder:
 
     def _limit_receiver(self, _: object = None) -> None:
         limits, now_us = self._plan.receiver_limit_bps, self._sender.clock.now_us
-        on_remb = getattr(self._sender.estimator, "on_remb", None)
-        if len(limits.values) > 1 and on_remb is not None:
-            on_remb(limits.at(now_us), now_us)
-            self._sender.step()
-            if limits.until_us(now_us) < self._ends_us:
-                self._sender.clock.call_at(limits.until_us(now_us), self._limit_receiver)
+        if any(limits.values):
+            self._sender.limit(limits.at(now_us) or NO_LIMIT_BPS)
+            next_us = min(now_us + SECOND_US, limits.until_us(now_us))
+            self._sender.clock.call_at(next_us, self._limit_receiver)
 
     def _frame(self, _: None) -> None:
         plan, sender = self._plan, self._sender

@@ -7,6 +7,8 @@ from typing import Protocol, TypeAlias
 from mediarouter import congestion
 from mediarouter._transport_feedback import from_bytes
 
+TRANSPORT_FEEDBACK = 205  # RFC 4585 section 6.1
+
 
 class Probe(Protocol):
     """A short burst that is to show whether the network carries a rate: so much at least, at that rate."""
@@ -33,7 +35,7 @@ class Estimator(Protocol):
         """A packet leaves with this transport-wide number (16 bits); `size` is what the network carries for it."""
 
     def on_feedback(self, rtcp: bytes, now_us: int) -> object:
-        """Transport-wide feedback came."""
+        """RTCP came: transport-wide feedback, or REMB."""
 
     def set_demand(self, bps: int, in_use_bps: int) -> None:
         """What whoever sends could use, and what it uses."""
@@ -109,6 +111,8 @@ class LossAimd:
     def on_packet_sent(self, seq: int, size: int, now_us: int, probe_cluster: int = 0) -> None: ...
 
     def on_feedback(self, rtcp: bytes, now_us: int) -> None:
+        if rtcp[1] != TRANSPORT_FEEDBACK:
+            return
         lost = any(arrival is None for _, arrival in from_bytes(rtcp).arrivals)
         elapsed_us, self._grown_us = now_us - self._grown_us, now_us
         if not lost:

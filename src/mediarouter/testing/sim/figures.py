@@ -1,6 +1,6 @@
 """Figures that several scenarios ask for: when something was reached, how steady, how fair, how full."""
 
-from math import inf
+from math import ceil, inf
 
 import numpy
 
@@ -75,6 +75,17 @@ def dips(from_s: float, to_s: float, depth_bps: int, window_s: float = 0.5) -> M
 def mean_received(from_s: float, to_s: float) -> Measure:
     """Mean rate at which the first flow arrived, bit/s."""
     return lambda run, clean: run.flows[0].received_bps(from_s, to_s)
+
+
+def seconds_until_received(after_s: float, least_bps: float) -> Measure:
+    """From a moment until the end of the first window of 200 ms in which the first flow arrived at a rate."""
+
+    def measure(run: Record, clean: Record) -> float:
+        first = ceil(after_s * SECOND_US / WINDOW_US)
+        good = run.flows[0].windows_bps(run.seconds)[first:] >= least_bps
+        return float((good.argmax() + 1 + first) * WINDOW_US / SECOND_US - after_s) if good.any() else inf
+
+    return measure
 
 
 def queue_ms(percentile: float, from_s: float, to_s: float) -> Measure:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from mediarouter.congestion import TwccRecorder
+from mediarouter.rtcp import Remb
 from mediarouter.testing.sim.clock import Clock
 from mediarouter.testing.sim.link import Link
 from mediarouter.testing.sim.packet import OVERHEAD_BYTES, Packet
@@ -14,7 +15,7 @@ class Receiver:
 
     Args:
         backward: the way that feedback goes.
-        take: called with the bytes of a feedback packet when they arrive at the sender.
+        take: called with the bytes of RTCP when they arrive at the sender.
         clock_offset_us: how much the receiver's clock is ahead of the sender's; may be negative.
         access_delay_us: a distance of this flow alone, behind the link that it shares.
     """
@@ -49,6 +50,11 @@ class Receiver:
 
     def lose(self, packet: Packet) -> None:
         self._trace.lost_at_us.append(self._clock.now_us)
+
+    def limit(self, bps: int) -> None:
+        """Send REMB: no more than this, please."""
+        remb = bytes(Remb(0, bps))
+        self._backward.send((self._desk, len(remb) + OVERHEAD_BYTES, 0, self._clock.now_us, remb))
 
     def _wait(self) -> None:
         due_us = self._recorder.poll_timeout()

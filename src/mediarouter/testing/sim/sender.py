@@ -75,6 +75,10 @@ class Sender:
         """A packet of audio."""
         self._transmit(size, AUDIO, 0)
 
+    def limit(self, bps: int) -> None:
+        """Have the receiver say, by REMB, that it wants no more than this."""
+        self._receiver.limit(bps)
+
     def step(self, _: object = None) -> None:
         """Ask the estimator what is due."""
         now_us = self.clock.now_us

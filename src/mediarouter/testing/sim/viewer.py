@@ -94,6 +94,7 @@ class Viewer:
     def _on_step(self) -> None:
         if self._budget_bps() != self._allocated_bps:
             self._allocate()
+            self._sender.clock.call_at(self._sender.clock.now_us, self._sender.step)  # the demand is another
 
     def _budget_bps(self) -> int:
         estimator = self._sender.estimator

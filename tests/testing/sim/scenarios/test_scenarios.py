@@ -5,11 +5,13 @@ import re
 
 import pytest
 
+from mediarouter.testing.sim.allocators import known_allocators
 from mediarouter.testing.sim.checks import GOAL
 from mediarouter.testing.sim.estimator import FixedRate, LossAimd
 from mediarouter.testing.sim.layer_figures import best_layers_bps
 from mediarouter.testing.sim.scenarios import SCENARIOS, select
 from mediarouter.testing.sim.scoring import score
+from tests.testing.sim.scenarios.oracle import oracle
 
 ASKED = {*(f"A{n}" for n in range(1, 29)), "TC1", "TC3", "TC4", "TC5", "TC6", "TC7", "S1", "S2", "S3", "S6"}
 NOT_THERE = {"A21", "A24", "A25"}  # numbers that nothing has
@@ -36,6 +38,13 @@ def test_select_takes_groups_and_single_ones():
     assert len(select([])) == len(SCENARIOS)
     with pytest.raises(ValueError, match="no scenario A99: A1, A2"):
         select(["A99"])
+
+
+@pytest.mark.parametrize("allocator", known_allocators())
+@pytest.mark.parametrize("name", ["A1", "A2", "A3", "A9", "A12", "TC1", "S1-1", "S1-6", "S2", "S6"])
+def test_who_knows_the_capacity_meets_every_goal(name, allocator):
+    scores = score(SCENARIOS[name], oracle(SCENARIOS[name]), (1, 2), make_allocator=known_allocators()[allocator])
+    assert {one.check.name: one.values for one in scores if one.verdict != GOAL} == {}
 
 
 def verdicts(name, rate_bps):

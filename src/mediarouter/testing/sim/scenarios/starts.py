@@ -2,7 +2,7 @@
 
 from mediarouter.testing.sim.checks import Check, at_least, at_most, within
 from mediarouter.testing.sim.encoder import EncoderPlan
-from mediarouter.testing.sim.figures import most_target, seconds_until, target_at
+from mediarouter.testing.sim.figures import most_target, seconds_until, seconds_until_received, target_at
 from mediarouter.testing.sim.layer_figures import seconds_until_layer
 from mediarouter.testing.sim.link import OPEN_BPS
 from mediarouter.testing.sim.publisher import SimulcastPlan
@@ -66,6 +66,7 @@ A7 = Scenario(
     (
         Check("target 1 s after, bit/s", target_at(11), at_least(1_500_000), at_least(1_500_000)),
         Check("until 1.5 Mbit/s, s", seconds_until(10, 1_500_000), at_most(0.5)),
+        Check("until 1.5 Mbit/s arrive, s", seconds_until_received(10, 1_500_000), at_most(0.8)),
     ),
 )
 
