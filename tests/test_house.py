@@ -64,6 +64,8 @@ LAYERS = {
         "_gather",
         "_key_frames",
         "_forward",
+        "_downlink",
+        "_layer_rates",
         "_feedback",
         "_reports",
         "_ingress",
@@ -85,13 +87,21 @@ LAYERS = {
         "_tcp",
         "_loop",
         "_engine",
+        "_downlink_commands",
         "_pipe_commands",
         "net",
     ],
     5: ["web", "cli", "bench", "testing", "inspect", "inspect_feedback", "inspect_output", "__init__"],
 }
 # Nouns command the engine, which lives above them; tests give them another one. The names alone are imported.
-UPWARD = {("consumer", "_engine"), ("producer", "_engine"), ("transports", "_engine"), ("transports", "_pipe_commands")}
+UPWARD = {
+    ("consumer", "_engine"),
+    ("producer", "_engine"),
+    ("transports", "_engine"),
+    ("transports", "_pipe_commands"),
+    ("transports", "_downlink_commands"),
+    ("consumer", "_downlink_commands"),
+}
 WORLDLY = {"asyncio", "socket", "ssl", "time", "random", "threading", "select", "selectors", "secrets"}
 # parse_address in the engine turns text into bytes; no socket is made
 WORLDLY_ALLOWED: set[tuple[str, str]] = set()
@@ -231,6 +241,7 @@ TESTED_BY = {
     "_srtp_policy": "test_srtp_backend.py",
     "_srtp_streams": "test_srtp_backend.py",
     "_address": "test_ice.py",
+    "_downlink_commands": "test_downlink.py",
     "_feedback": "test_forward.py",
     "_ingress": "test_ingress.py",
     "_key_frames": "test_forward.py",

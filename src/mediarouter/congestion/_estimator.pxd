@@ -14,6 +14,7 @@ from mediarouter.congestion._loss_based cimport LossBased
 from mediarouter.congestion._probe_controller cimport ProbeCluster, ProbeController
 from mediarouter.congestion._probe_estimator cimport ProbeEstimator
 from mediarouter.congestion._queue_delay cimport QueueDelay
+from mediarouter.congestion._recent_rate cimport RecentRate
 from mediarouter.congestion._receiver_limit cimport ReceiverLimit
 from mediarouter.congestion._send_history cimport SendHistory
 from mediarouter.congestion._throughput cimport Throughput
@@ -45,6 +46,7 @@ cdef struct SendSide:
     ProbeEstimator probe_estimator
     ProbeController probe_controller
     QueueDelay queue
+    RecentRate recent
     FeedbackWatch watch
     ReceiverLimit limit
     FeedbackMatch match

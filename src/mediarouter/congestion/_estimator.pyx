@@ -77,6 +77,7 @@ from mediarouter.congestion._probe_estimator cimport (
     probe_estimator_packet,
 )
 from mediarouter.congestion._queue_delay cimport queue_delay_add, queue_delay_init
+from mediarouter.congestion._recent_rate cimport recent_rate_add, recent_rate_bps, recent_rate_init
 from mediarouter.congestion._receiver_limit cimport (
     receiver_limit_cap,
     receiver_limit_deadline_us,
@@ -86,7 +87,7 @@ from mediarouter.congestion._receiver_limit cimport (
 )
 from mediarouter.congestion._send_history cimport send_history_add, send_history_init
 from mediarouter.congestion._throughput cimport throughput_add, throughput_bps, throughput_init
-from mediarouter.congestion._trendline cimport USAGE_NORMAL
+from mediarouter.congestion._trendline cimport USAGE_NORMAL, USAGE_OVER
 
 from typing import NamedTuple
 
@@ -116,6 +117,7 @@ cdef void send_side_init(SendSide *side, int64_t start_bps, int64_t min_bps, int
     probe_estimator_init(&side.probe_estimator)
     probe_controller_init(&side.probe_controller, start_bps, min_bps, max_bps, now_us)
     queue_delay_init(&side.queue)
+    recent_rate_init(&side.recent)
     feedback_watch_init(&side.watch)
     receiver_limit_init(&side.limit, 0)
     feedback_match_init(&side.match)
@@ -166,6 +168,7 @@ cdef void take_received(SendSide *side, const Outcome *packet, int64_t now_us) n
     delay_based_packet(&side.delay, packet.send_us, packet.arrival_us, now_us, packet.size_bytes)
     loss_based_packet(&side.loss, <uint32_t>packet.number, packet.send_us, packet.size_bytes, True)
     queue_delay_add(&side.queue, packet.send_us, packet.arrival_us)
+    recent_rate_add(&side.recent, packet.arrival_us, packet.size_bytes)
     if packet.cluster:
         rate_bps = probe_estimator_packet(&side.probe_estimator, packet.cluster, packet.send_us, packet.arrival_us,
                                           packet.size_bytes)
@@ -204,7 +207,7 @@ cdef bint send_side_update(SendSide *side, int64_t now_us) noexcept nogil:
         # a probe that went badly never cuts deeper than congestion would
         probe_bps = max(probe_bps, min(side.target_bps, side.acked_bps * 85 // 100))
     probe_controller_set_alr(&side.probe_controller, side.alr.since_us, now_us)
-    delay_based_update(&side.delay, side.acked_bps, probe_bps, in_alr, now_us, &delay)
+    delay_based_update(&side.delay, proven_bps(side), probe_bps, in_alr, now_us, &delay)
     side.usage = delay.usage
     if delay.probe:
         loss_based_set_estimate(&side.loss, delay.target_bps)
@@ -212,6 +215,14 @@ cdef bint send_side_update(SendSide *side, int64_t now_us) noexcept nogil:
         probe_controller_dropped(&side.probe_controller, now_us)
     loss_based_set_acked(&side.loss, side.acked_bps)
     return set_target(side, loss_based_update(&side.loss, delay.target_bps, in_alr, now_us), now_us)
+
+
+cdef int64_t proven_bps(const SendSide *side) noexcept nogil:
+    # while a queue stands, the last moments tell better than the last second
+    cdef int64_t recent_bps = -1
+    if side.delay.line.usage == USAGE_OVER and side.acked_bps >= 0:
+        recent_bps = recent_rate_bps(&side.recent)
+    return recent_bps if recent_bps >= 0 else side.acked_bps
 
 
 cdef bint set_target(SendSide *side, int64_t bps, int64_t now_us) noexcept nogil:

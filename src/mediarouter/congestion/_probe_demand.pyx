@@ -25,7 +25,7 @@ from libc.stdint cimport int64_t
 cdef enum:
     RATE_MAX_BPS = 2000000000
     WAIT_LEAST_US = 1000000
-    WAIT_MOST_US = 10000000
+    WAIT_MOST_US = 1500000
     RESUME_US = 700000
     RESUME_LATEST_US = 3000000
     HEARD_US = 300000              # so long what was heard of the link holds while all is paused

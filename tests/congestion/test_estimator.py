@@ -1,0 +1,200 @@
+"""The estimator whole: bounds, faults and attacks. How well it estimates is for the simulator to say."""
+
+import random
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given, settings
+
+from mediarouter.congestion import SendSideEstimator, TwccRecorder
+from mediarouter.rtcp import Pli, Remb, Twcc
+
+PACKET = 1200
+MS = 1000
+SECOND = 1_000_000
+
+
+class Path:
+    """A link of a capacity with a queue as long as it takes, and a receiver's feedback after a round trip."""
+
+    def __init__(self, estimator: SendSideEstimator, capacity_bps: int, delay_us: int = 25 * MS) -> None:
+        self.estimator, self.capacity_bps, self.delay_us = estimator, capacity_bps, delay_us
+        self.recorder = TwccRecorder(1, 2)
+        self.seq = self.now_us = self.free_us = 0
+        self.reports: list[tuple[int, bytes]] = []
+        self.arrivals: list[tuple[int, int]] = []
+
+    def send(self, cluster: int = 0) -> None:
+        self.estimator.on_packet_sent(self.seq, PACKET, self.now_us, cluster)
+        self.free_us = max(self.free_us, self.now_us) + PACKET * 8 * SECOND // self.capacity_bps
+        self.arrivals.append((self.free_us + self.delay_us, self.seq))
+        self.seq += 1
+
+    def step(self, us: int = 5 * MS) -> None:
+        self.now_us += us
+        while self.arrivals and self.arrivals[0][0] <= self.now_us:
+            at_us, seq = self.arrivals.pop(0)
+            self.poll(at_us)
+            self.recorder.on_packet(seq & 0xFFFF, at_us)
+        self.poll(self.now_us)
+        while self.reports and self.reports[0][0] <= self.now_us:
+            self.estimator.on_feedback(self.reports.pop(0)[1], self.now_us)
+        self.estimator.poll(self.now_us)
+
+    def poll(self, at_us: int) -> None:
+        while (data := self.recorder.poll_feedback(at_us)) is not None:
+            self.reports.append((at_us + self.delay_us, data))
+
+    def run(self, seconds: float, rate: float = 1.0) -> list[int]:
+        """Send at a share of the target, and all probes; the target at each step."""
+        targets, owed = [], 0.0
+        for _ in range(round(seconds * 200)):
+            owed += self.estimator.target_bps * rate / 200
+            while owed >= PACKET * 8:
+                owed -= PACKET * 8
+                self.send()
+            while (probe := self.estimator.poll_probe(self.now_us)) is not None:
+                for _ in range(max(probe.packets, -(-probe.bytes // PACKET)) + 1):
+                    self.send(probe.id)
+                    self.now_us += PACKET * 8 * SECOND // probe.rate_bps
+            self.step()
+            targets.append(self.estimator.target_bps)
+        return targets
+
+
+def test_it_finds_what_a_link_carries_within_a_second_and_stays_there():
+    path = Path(SendSideEstimator(300_000), 2_000_000)
+    targets = path.run(20)
+    assert targets[200] >= 1_500_000
+    assert all(1_400_000 <= target <= 2_200_000 for target in targets[400:])
+
+
+def test_it_falls_when_the_link_does():
+    path = Path(SendSideEstimator(300_000), 2_000_000)
+    path.run(10)
+    path.capacity_bps = 500_000
+    targets = path.run(5)
+    assert min(targets[:300]) <= 500_000
+    assert max(targets[400:]) <= 600_000
+    assert path.estimator.rtt_us is not None
+
+
+def test_a_round_trip_is_measured_by_reports():
+    path = Path(SendSideEstimator(300_000), 5_000_000, delay_us=40 * MS)
+    path.run(5, rate=0.3)
+    assert path.estimator.rtt_us is not None
+    assert 80 * MS <= path.estimator.rtt_us <= 100 * MS
+
+
+def test_application_limited_it_does_not_grow_without_a_probe():
+    """A sender that sends little proves little: the estimate stays below twice what arrives (STREAMS R11)."""
+    path = Path(SendSideEstimator(300_000), 50_000_000)
+    path.run(3)
+    before = path.estimator.target_bps
+    path.estimator.set_demand(100_000, 100_000)
+    targets = path.run(30, rate=0.1)
+    assert max(targets) <= before * 1.1
+
+
+def test_without_feedback_the_target_falls_and_comes_back_with_it():
+    path = Path(SendSideEstimator(1_000_000), 5_000_000)
+    path.run(3, rate=0.5)
+    before = path.estimator.target_bps
+    recorder, path.recorder = path.recorder, TwccRecorder(1, 2)
+    path.recorder = type("Mute", (), {"on_packet": lambda *_: None, "poll_feedback": lambda *_: None})()
+    path.reports.clear()
+    assert path.run(3)[-1] < before / 4
+    path.recorder = recorder
+    path.estimator.set_demand(before, before // 8)
+    assert path.run(5)[-1] > before / 4
+
+
+def test_remb_caps_at_once_and_gives_back_at_once():
+    path = Path(SendSideEstimator(1_000_000), 5_000_000)
+    path.run(3)
+    before = path.estimator.target_bps
+    path.estimator.on_feedback(bytes(Remb(1, 250_000)), path.now_us)
+    assert path.estimator.target_bps <= 250_000
+    path.estimator.on_feedback(bytes(Remb(1, 0)), path.now_us)
+    assert path.estimator.target_bps == before
+
+
+def test_other_rtcp_and_rubbish_say_nothing():
+    estimator = SendSideEstimator()
+    assert estimator.on_feedback(bytes(Pli(1, 2)), 0) == 0
+    assert estimator.on_feedback(b"", 0) == 0
+    assert estimator.on_feedback(b"\x8f\xcd\x00\x01abcd", 0) == 0
+    assert estimator.counters["malformed"] == 1
+    assert estimator.target_bps == 1_000_000
+
+
+def test_more_reports_than_any_client_sends_are_refused():
+    estimator = SendSideEstimator()
+    for seq in range(3000):
+        estimator.on_packet_sent(seq, PACKET, seq * 1000)
+    for i in range(3000):
+        estimator.on_feedback(bytes(Twcc(1, 2, i, [i * 1000], i & 0xFF)), 3 * SECOND + i * 1000)
+    counters = estimator.counters
+    assert counters["reports"] + counters["refused"] == 3000
+    assert counters["reports"] <= 20 + 3 * 200
+
+
+def test_feedback_for_packets_never_sent_is_counted_and_moves_nothing():
+    estimator = SendSideEstimator()
+    for seq in range(10):
+        estimator.on_packet_sent(seq, PACKET, seq * 1000)
+    estimator.on_feedback(bytes(Twcc(1, 2, 5000, [n * 250 for n in range(500)])), SECOND)
+    assert estimator.counters["unknown"] == 500
+    assert estimator.target_bps == 1_000_000
+
+
+def test_it_is_small():
+    assert SendSideEstimator().memory_size <= 64 * 1024
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [(999, 999, 10**6), (10**6, 2 * 10**6, 3 * 10**6), (4 * 10**6, 1000, 10**6), (10**6, 1000, 10**9 + 1)],
+)
+def test_limits_out_of_order_are_refused(limits):
+    start_bps, min_bps, max_bps = limits
+    with pytest.raises(ValueError, match="rates must be"):
+        SendSideEstimator(start_bps, min_bps, max_bps)
+
+
+def test_arguments_out_of_range_are_refused():
+    estimator = SendSideEstimator()
+    for size, cluster in ((0, 0), (65_536, 0), (100, -1), (100, 256)):
+        with pytest.raises(ValueError, match="is not in"):
+            estimator.on_packet_sent(0, size, 0, cluster)
+    with pytest.raises(ValueError, match="time out of range"):
+        estimator.poll(1 << 60)
+    with pytest.raises(ValueError, match="demand"):
+        estimator.set_demand(-1, 0)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 1 << 32), st.sampled_from([1, 100, 10_000, 3_000_000, 10**10]))
+def test_forged_feedback_stays_within_the_limits(seed, jump_us):
+    """Whatever times are told, and of whatever packets: the target stays in its limits, and time goes on."""
+    rng = random.Random(seed)
+    estimator = SendSideEstimator(500_000, 100_000, 3_000_000)
+    now_us = seq = 0
+    for _ in range(60):
+        for _ in range(rng.randrange(40)):
+            estimator.on_packet_sent(seq & 0xFFFF, rng.randrange(1, 1500), now_us, rng.choice([0, 0, 0, 1, 2]))
+            seq += 1
+            now_us += rng.randrange(20_000)
+        base = (seq - rng.randrange(100)) & 0xFFFF
+        at_us = rng.randrange(-jump_us, jump_us + 1)
+        arrivals = [None if rng.random() < 0.2 else at_us + rng.randrange(200_000) for _ in range(60)]
+        if any(arrival is not None for arrival in arrivals):
+            estimator.on_feedback(bytes(Twcc(1, 2, base, arrivals, rng.randrange(256))), now_us)
+        due_us = estimator.poll(now_us)
+        assert due_us is None or due_us >= now_us or estimator.poll_probe(now_us) is not None
+        probes = 0
+        while estimator.poll_probe(now_us) is not None:
+            probes += 1
+        assert probes <= 8
+        assert 100_000 <= estimator.target_bps <= 3_000_000
+        assert 0 < estimator.budget_bps <= estimator.target_bps
