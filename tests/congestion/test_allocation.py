@@ -239,6 +239,17 @@ def test_a_new_speaker_has_the_large_picture_at_once() -> None:
     assert [wish.history.failed_upgrades for wish in viewer.wishes] == [0, 0, 0], "who makes room has not failed"
 
 
+def test_who_makes_room_has_not_failed() -> None:
+    viewer = Viewer(StreamWish(simulcast(), stream_class=StreamClass.SPEAKER), *grid(1))
+    viewer.run(1_800_000, 5 * SECOND)
+    assert viewer.layers[0] == TOP
+    for speaker in (1, 0, 1):  # each speaks for a few seconds
+        viewer.change(speaker, stream_class=StreamClass.SPEAKER)
+        viewer.change(1 - speaker, stream_class=StreamClass.GRID)
+        assert shown(viewer.run(1_800_000, 3 * SECOND).targets)[speaker] == TOP
+        assert [wish.history.failed_upgrades for wish in viewer.wishes] == [0, 0]
+
+
 def test_equal_streams_do_not_take_turns() -> None:
     viewer = Viewer(*grid(2))
     viewer.run(420_000, 5 * SECOND)

@@ -67,6 +67,10 @@ def test_a_layer_under_the_hull_is_passed_over() -> None:
     assert LayerHull(table([(100, 10), (200, 11), (300, 30), (400, 31), (500, 30)])).corners() == [0, 2, 3]
 
 
+def test_of_equal_slopes_the_nearest_is_next() -> None:
+    assert LayerHull(table([(100, 10), (300, 30), (200, 20), (400, 40)])).corners() == [0, 2, 1, 3]
+
+
 def test_absent_layers_are_none() -> None:
     hull = LayerHull(table([(0, 500), (100, 10), (0, 900), (200, 20)]))
     assert hull.corners() == [1, 3] and hull.highest() == 3 and hull.wanted() == [1, 3]
