@@ -159,8 +159,8 @@ cdef void share_out(Plane *plane, Transport *transport, int64_t now_us) noexcept
         transport.consumers[i].allocation = plane.alloc_streams[i]
         allow(plane, transport.consumers[i], now_us)
     downlink.in_use_bps = result.total_bps
-    send_side_set_demand(&downlink.side, result.next_demand_bps if result.next_demand_bps else result.total_bps,
-                         result.total_bps, now_us)
+    downlink.demand_bps = result.demand_bps
+    send_side_set_demand(&downlink.side, result.demand_bps, result.total_bps, now_us)
 
 
 cdef void describe(Consumer *consumer) noexcept nogil:

@@ -87,6 +87,8 @@ def figures(Engine engine not None, uint32_t transport_handle):
             "probes": downlink.side.probes, "probe_packets": downlink.probe_packets,
             "allocations": downlink.allocations, "feedback_refused": downlink.side.refused,
             "feedback_malformed": downlink.side.match.malformed, "feedback_unknown": downlink.side.match.unknown,
+            "delay_bps": downlink.side.delay.aimd.target_bps, "loss_bps": downlink.side.loss.target_bps,
+            "loss_state": downlink.side.loss.state, "usage": downlink.side.usage, "demand_bps": downlink.demand_bps,
             "in_flight_bytes": downlink.side.history.in_flight_bytes,
         }
     loop_unlock(engine.loop)

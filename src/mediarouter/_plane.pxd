@@ -168,6 +168,7 @@ cdef struct Downlink:              # what a viewer's network carries, and who is
     int64_t allocated_us           # when the budget was last shared out
     int64_t allocated_bps          # of what budget
     int64_t in_use_bps
+    int64_t demand_bps             # what could be used next
     uint64_t allocations
     uint64_t probe_packets
     bint stale                     # who wants what has changed since

@@ -14,6 +14,7 @@ cdef enum:
 cdef struct AllocResult:
     int64_t total_bps              # of all targets
     int64_t wanted_bps             # if all wishes were met
+    int64_t demand_bps             # what a prober should look for, see _allocator.pyx; total_bps: nothing
     int64_t next_demand_bps        # a budget at which the cheapest step that is still wanted would be taken; 0: none is
 
 # What allocate_within() works with: one a stream, private to _allocator.pyx

@@ -405,6 +405,17 @@ cdef void tell(AllocCall *call, AllocResult *result) noexcept nogil:
         delta_bps, need_bps = call.narrow_bps, call.narrow_need_bps
     if need_bps:
         result.next_demand_bps = max(result.total_bps + need_bps, least_budget(result.total_bps + delta_bps))
+    result.demand_bps = sought(result)
+
+
+cdef int64_t sought(const AllocResult *result) noexcept nogil:
+    # More than the next step, which may be so small that the estimate seems to allow it while hysteresis does not, and
+    # then nothing would ever move. Half as much again as is used, where so much is wanted at all.
+    cdef int64_t half_more_bps
+    if result.next_demand_bps == 0:
+        return result.total_bps
+    half_more_bps = min(result.total_bps * 3 // 2, result.wanted_bps * 21 // 20)
+    return max(result.next_demand_bps * 11 // 10, half_more_bps)
 
 
 cdef void cheapest_step(const AllocStream *stream, const AllocRow *row, int64_t *delta_bps,
@@ -538,8 +549,9 @@ cdef class AllocatorFace:
 
     @property
     def total(self):
-        """(total_bps, wanted_bps, next_demand_bps) of the last allocation."""
-        return self.result.total_bps, self.result.wanted_bps, self.result.next_demand_bps
+        """(total_bps, wanted_bps, next_demand_bps, demand_bps) of the last allocation."""
+        result = self.result
+        return result.total_bps, result.wanted_bps, result.next_demand_bps, result.demand_bps
 
     @property
     def row_sizes(self):

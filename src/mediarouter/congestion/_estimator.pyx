@@ -47,8 +47,7 @@ from mediarouter.congestion._feedback_watch cimport (
 )
 from mediarouter.congestion._loss_based cimport (
     LOSS_DECREASING,
-    LOSS_INCREASING,
-    LOSS_INCREASING_WITH_PADDING,
+    LOSS_DELAY_LIMITED,
     loss_based_init,
     loss_based_packet,
     loss_based_set_acked,
@@ -248,11 +247,12 @@ cdef int limited_by(SendSide *side, int64_t now_us) noexcept nogil:
         return LIMITED_BY_RTT
     if side.usage != USAGE_NORMAL:
         return LIMITED_BY_OVERUSE
-    if side.loss.state in (LOSS_DECREASING, LOSS_INCREASING_WITH_PADDING):
+    if side.loss.state == LOSS_DELAY_LIMITED:
+        return LIMITED_BY_DELAY
+    # A rise from a loss is to be proven by packets, and whoever sends little has none: a probe proves it too
+    if side.loss.state == LOSS_DECREASING and side.alr.since_us < 0:
         return LIMITED_BY_LOSS
-    if side.loss.state == LOSS_INCREASING:
-        return LIMITED_BY_LOSS_INCREASING
-    return LIMITED_BY_DELAY
+    return LIMITED_BY_LOSS_INCREASING
 
 
 cdef void send_side_set_receiver_limit(SendSide *side, int64_t bps, int64_t now_us) noexcept nogil:

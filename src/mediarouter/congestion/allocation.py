@@ -238,6 +238,8 @@ class Allocation:
     next_demand_bps: int
     """A budget at which the cheapest step that is still wanted would be taken: the rate in use and 1.15 times the step
     or more. 0: all wishes are met."""
+    demand_bps: int
+    """What to probe for: more than that, up to half as much again as is used; `total_bps`: nothing."""
 
 
 def face_of(streams: Sequence[StreamWish]) -> AllocatorFace:

@@ -26,7 +26,7 @@ class Wishes:
         plan = ours.plan(budget_bps, wishes, now_us)
         self._histories = [wish.history for wish in ours.applied(wishes, plan.targets, now_us)]
         layers: list[Layer] = [None if one.paused else (one.spatial, one.temporal) for one in plan.targets]
-        return Decision(layers, max(plan.next_demand_bps, plan.total_bps))
+        return Decision(layers, plan.demand_bps)
 
     def _wish(self, stream: Stream, history: Any) -> Any:
         ours = self._allocation
