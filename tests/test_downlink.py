@@ -23,6 +23,7 @@ class Camera:
         rids = zip(("q", "h", "f"), range(first_ssrc, first_ssrc + 3), strict=True)
         self.sources = [Source(peer, ssrc, rid=rid) for rid, ssrc in rids]
         self.frames = 0
+        self.off: set[int] = set()  # encodings that are not sent
 
     def wanted(self) -> set[int]:
         asked = {int.from_bytes(data[8:12], "big") for kind, form, data in self.peer.rtcp if (kind, form) == (206, 1)}
@@ -32,7 +33,9 @@ class Camera:
     def frame(self) -> None:
         wanted = self.wanted()
         upper = self.frames % 2
-        for source, rate_bps in zip(self.sources, RATES_BPS, strict=True):
+        for i, (source, rate_bps) in enumerate(zip(self.sources, RATES_BPS, strict=True)):
+            if i in self.off:
+                continue
             key = self.frames == 0 or source.ssrc in wanted
             left = rate_bps // 8 // 30 * (4 if key else 1)
             source.picture_id += 1

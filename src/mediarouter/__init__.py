@@ -6,6 +6,7 @@ from mediarouter.net.pool import WorkerLoad, WorkerPool
 from mediarouter.net.worker import Worker
 from mediarouter.parameters import (
     DEFAULT_CODECS,
+    Bandwidth,
     DtlsFingerprint,
     DtlsParameters,
     IceCandidate,
@@ -23,6 +24,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "DEFAULT_CODECS",
+    "Bandwidth",
     "Consumer",
     "DtlsFingerprint",
     "DtlsParameters",

@@ -10,7 +10,7 @@ A probe is packets sent at a rate that is higher than what is used: first media 
 recent packets once more by RTX, which at least repair what was lost.
 """
 
-from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint16_t
+from libc.stdint cimport int8_t, int32_t, int64_t, uint16_t
 from libc.stdlib cimport calloc, realloc
 from mediarouter._cache cimport CachedPacket, packet_cache_find
 from mediarouter._egress cimport egress_ready, egress_send
@@ -23,6 +23,7 @@ from mediarouter._plane cimport (
     Downlink,
     Encoding,
     Plane,
+    Producer,
     Transport,
     plane_touch_downlink,
 )
@@ -181,11 +182,21 @@ cdef void allow(Plane *plane, Consumer *consumer, int64_t now_us) noexcept nogil
         spatial = temporal = LAYER_BEST                # what begins to flow is told by the next sharing out
     elif spatial == LAYER_NONE:
         temporal = LAYER_NONE
+    elif is_top(consumer.producer, spatial, temporal):
+        temporal = LAYER_BEST
     if spatial == consumer.layers.allowed_spatial and temporal == consumer.layers.allowed_temporal:
         return
     consumer.layers.allowed_spatial = spatial
     consumer.layers.allowed_temporal = temporal
     consumer_aim(plane, consumer, now_us)
+
+
+cdef bint is_top(const Producer *producer, int8_t spatial, int8_t temporal) noexcept nogil:
+    cdef int i
+    for i in range(producer.layer_count):
+        if producer.layers[i].spatial == spatial and producer.layers[i].temporal > temporal:
+            return False
+    return True
 
 
 # ---- probes

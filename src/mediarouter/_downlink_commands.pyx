@@ -4,8 +4,17 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 from mediarouter._downlink cimport downlink_begin
 from mediarouter._engine cimport Engine
 from mediarouter._loop cimport loop_lock, loop_time_us, loop_unlock
-from mediarouter._plane cimport Consumer, Downlink, Transport, plane_consumer, plane_touch_downlink, plane_transport
-from mediarouter.congestion._alloc_stream cimport ALLOC_AUDIO, ALLOC_GRID, ALLOC_WEIGHT_MAX
+from mediarouter._plane cimport (
+    Consumer,
+    Downlink,
+    Producer,
+    Transport,
+    plane_consumer,
+    plane_producer,
+    plane_touch_downlink,
+    plane_transport,
+)
+from mediarouter.congestion._alloc_stream cimport ALLOC_GRID, ALLOC_WEIGHT_MAX
 from mediarouter.congestion._estimator cimport send_side_budget_bps
 
 from mediarouter.errors import InvalidStateError
@@ -55,9 +64,9 @@ def set_importance(Engine engine not None, uint32_t consumer_handle, int stream_
         InvalidStateError: the consumer is gone.
     """
     cdef Consumer *consumer
-    if not ALLOC_AUDIO <= stream_class <= ALLOC_GRID:
+    if stream_class < 0 or stream_class > <int>ALLOC_GRID:
         raise ValueError(f"class {stream_class} is not in 0..4")
-    if not 1 <= weight <= ALLOC_WEIGHT_MAX:
+    if weight < 1 or weight > <int>ALLOC_WEIGHT_MAX:
         raise ValueError(f"weight {weight} is not in 1..1000")
     with nogil:
         loop_lock(engine.loop)
@@ -93,3 +102,22 @@ def figures(Engine engine not None, uint32_t transport_handle):
         }
     loop_unlock(engine.loop)
     return found
+
+
+def layers(Engine engine not None, uint32_t producer_handle):
+    """What each layer of a producer costs: rows of (spatial, temporal, bit/s with all below it, utility), by encoding.
+
+    Raises:
+        InvalidStateError: the producer is gone.
+    """
+    cdef const Producer *producer
+    cdef list rows = None
+    loop_lock(engine.loop)
+    producer = plane_producer(&engine.loop.plane, producer_handle)
+    if producer != NULL:
+        rows = [(producer.layers[i].spatial, producer.layers[i].temporal, producer.layers[i].bitrate_bps,
+                 producer.layers[i].utility) for i in range(producer.layer_count)]
+    loop_unlock(engine.loop)
+    if rows is None:
+        raise InvalidStateError("producer closed")
+    return rows

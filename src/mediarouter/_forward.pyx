@@ -354,7 +354,8 @@ cdef void emit(Plane *plane, Consumer *consumer, const Passage *passage, const S
 
 cdef inline void number_draft(Plane *plane, Draft *draft, const Consumer *consumer, int64_t now_us) noexcept nogil:
     # the number that its extensions have just been given
-    draft.transport_seq = consumer.transport.next_transport_seq - 1 if consumer.extension_id[<int>EXT_TRANSPORT_CC] else -1
+    cdef bint numbered = consumer.extension_id[<int>EXT_TRANSPORT_CC] != 0
+    draft.transport_seq = <uint16_t>(consumer.transport.next_transport_seq - 1) if numbered else -1
     plane.sending_us = now_us
 
 

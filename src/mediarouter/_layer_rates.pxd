@@ -1,5 +1,6 @@
-# What each layer of a producer costs, measured as it comes in, and the table of them that viewers' budgets are shared out
-# by. A layer is a pair of an encoding and a temporal layer; its rate is that of all that is sent when it is the target.
+# What each layer of a producer costs, measured as it comes in, and the table of them that viewers' budgets are shared
+# out by. A layer is a pair of an encoding and a temporal layer; its rate is that of all that is sent when it is the
+# target.
 from libc.stdint cimport int64_t
 from mediarouter._plane cimport Encoding, Producer
 

@@ -1,6 +1,6 @@
 # Which layer a consumer gets. Four pairs of (spatial, temporal): preferred is what was asked for, allowed what the
-# network carries, target what is possible of both now, current what is being sent. Spatial steps happen at key frames of the target, temporal ones at pictures
-# where the codec allows it. Sans-IO.
+# network carries, target what is possible of both now, current what is being sent. Spatial steps happen at key frames
+# of the target, temporal ones at pictures where the codec allows it. Sans-IO.
 from libc.stdint cimport int8_t, int64_t, uint8_t
 from mediarouter.codecs._payload cimport PayloadInfo
 

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from mediarouter import _downlink_commands
 from mediarouter._engine import Engine
 from mediarouter.errors import InvalidStateError
 from mediarouter.events import Emitter
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from mediarouter.producer import Producer
 
 BEST = 127
+AUDIO, GRID = 0, 4  # classes: strict, before all weights
 MAX_SPATIAL_LAYER = 3
 MAX_TEMPORAL_LAYER = 7
 
@@ -120,6 +122,8 @@ class Consumer(Emitter):
         if not 1 <= priority <= 255:
             raise ValueError(f"priority {priority} is not in 1..255")
         self._priority = priority
+        stream_class = GRID if self.kind == "video" else AUDIO
+        _downlink_commands.set_importance(self._engine, self._handle, stream_class, priority)
 
     async def request_key_frame(self) -> None:
         """Ask the publisher for a key frame; requests of many consumers become one."""

@@ -212,6 +212,22 @@ class DtlsParameters(Struct, frozen=True, rename="camel"):
     role: Literal["auto", "client", "server"] = "auto"
 
 
+class Bandwidth(Struct, frozen=True, rename="camel"):
+    """What may be assumed of the network of one viewer, bit/s with IP, UDP and SRTP: 1,000 <= min <= start <= max.
+
+    Attributes:
+        start_bps: what it carries until its feedback has told.
+        min_bps, max_bps: limits of the estimate.
+    """
+
+    start_bps: int = 1_000_000
+    min_bps: int = 10_000
+    max_bps: int = 20_000_000
+
+
+DEFAULT_BANDWIDTH = Bandwidth()
+
+
 _AUDIO_FEEDBACK = (RtcpFeedback("transport-cc"),)
 _VIDEO_FEEDBACK = (
     RtcpFeedback("nack"),

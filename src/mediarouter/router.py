@@ -6,7 +6,7 @@ from typing import Any
 from mediarouter.errors import InvalidStateError
 from mediarouter.events import Emitter
 from mediarouter.ortc import can_consume, get_router_rtp_capabilities, validate_producer_parameters
-from mediarouter.parameters import RtpCapabilities, RtpCodecCapability
+from mediarouter.parameters import DEFAULT_BANDWIDTH, Bandwidth, RtpCapabilities, RtpCodecCapability
 from mediarouter.producer import Producer
 from mediarouter.transports.base import Environment, random_id
 from mediarouter.transports.pipe import Owner, PipeTransport, lay_pipe
@@ -42,15 +42,19 @@ class Router(Emitter):
         self.closed = False
         self.app_data: dict[str, Any] = {}
 
-    async def create_webrtc_transport(self) -> WebRtcTransport:
+    async def create_webrtc_transport(self, *, bandwidth: Bandwidth | None = DEFAULT_BANDWIDTH) -> WebRtcTransport:
         """A path for one client's peer connection.
+
+        Args:
+            bandwidth: what to assume of the client's network until its transport-wide feedback tells; None: send it
+                all that it watches, whatever its network carries.
 
         Raises:
             InvalidStateError: the router is closed.
         """
         if self.closed:
             raise InvalidStateError("router closed")
-        transport = WebRtcTransport(self, self._environment)
+        transport = WebRtcTransport(self, self._environment, bandwidth)
         self.transports[transport.id] = transport
         return transport
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from mediarouter.errors import InvalidStateError
 from mediarouter.events import Emitter
-from mediarouter.parameters import RtpCapabilities
+from mediarouter.parameters import DEFAULT_BANDWIDTH, Bandwidth, RtpCapabilities
 from mediarouter.producer import Producer
 from mediarouter.router import Router
 from mediarouter.transports.webrtc import WebRtcTransport
@@ -50,8 +50,11 @@ class SpanningRouter(Emitter):
         """Those of all members, by id."""
         return {id: transport for router in self._routers for id, transport in router.transports.items()}
 
-    async def create_webrtc_transport(self) -> WebRtcTransport:
+    async def create_webrtc_transport(self, *, bandwidth: Bandwidth | None = DEFAULT_BANDWIDTH) -> WebRtcTransport:
         """A path for one client's peer connection, on the member that has most room, or on a new one.
+
+        Args:
+            bandwidth: as for `Router.create_webrtc_transport`.
 
         Raises:
             InvalidStateError: the router is closed, or there is no worker for it.
@@ -61,7 +64,7 @@ class SpanningRouter(Emitter):
         router = await self._place(self.routers)
         if router not in self._routers:
             self._add(router)
-        return await router.create_webrtc_transport()
+        return await router.create_webrtc_transport(bandwidth=bandwidth)
 
     def can_consume(self, producer_id: str, rtp_capabilities: RtpCapabilities) -> bool:
         """Whether a client with these capabilities takes what the producer sends; False for an unknown producer."""

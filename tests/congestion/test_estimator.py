@@ -106,7 +106,7 @@ def test_without_feedback_the_target_falls_and_comes_back_with_it():
     assert path.run(3)[-1] < before / 4
     path.recorder = recorder
     path.estimator.set_demand(before, before // 8)
-    assert path.run(5)[-1] > before / 4
+    assert path.run(5)[-1] > 500_000
 
 
 def test_remb_caps_at_once_and_gives_back_at_once():

@@ -1,5 +1,5 @@
-# What one viewer's network carries, by its feedback about what we sent: the estimator of the send side, all its parts in
-# one block of memory. Sans-IO, no Python; mediarouter.congestion.SendSideEstimator is the same for Python.
+# What one viewer's network carries, by its feedback about what we sent: the estimator of the send side, all its parts
+# in one block of memory. Sans-IO, no Python; mediarouter.congestion.SendSideEstimator is the same for Python.
 #
 #     sent ──► history ──► report matched ──┬─► throughput ─┐
 #                                           ├─► delay ──────┼─► target

@@ -3,6 +3,7 @@
 import logging
 from typing import TYPE_CHECKING, Any, Literal
 
+from mediarouter import _downlink_commands
 from mediarouter._engine import read_address, ufrag_prefix
 from mediarouter.codecs._codec import kind_of
 from mediarouter.consumer import BEST, Consumer
@@ -17,6 +18,8 @@ from mediarouter.ortc import (
 )
 from mediarouter.parameters import (
     EXTENSION_KINDS,
+    TRANSPORT_CC,
+    Bandwidth,
     DtlsParameters,
     IceCandidate,
     IceParameters,
@@ -36,6 +39,7 @@ logger = logging.getLogger("mediarouter")
 IceState = Literal["new", "connected", "disconnected", "closed"]
 PASSWORD_SIZE = 24
 FIRST_SEQ_BITS = 15
+TRANSPORT_CC_KIND = EXTENSION_KINDS[TRANSPORT_CC]
 
 
 class WebRtcTransport(Emitter):
@@ -50,7 +54,7 @@ class WebRtcTransport(Emitter):
 
     events = frozenset({"ice_state_change", "dtls_state_change", "close"})
 
-    def __init__(self, router: "Router", environment: Environment) -> None:
+    def __init__(self, router: "Router", environment: Environment, bandwidth: Bandwidth | None) -> None:
         super().__init__()
         self._router = router
         self._environment = environment
@@ -62,6 +66,7 @@ class WebRtcTransport(Emitter):
         self._timer: Timer | None = None
         self._extensions: dict[int, int] = {}
         self._next_mid = 0
+        self._bandwidth = bandwidth
         self.id = random_id(environment)
         self.ice_state: IceState = "new"
         self.dtls_state = "new"
@@ -230,6 +235,7 @@ class WebRtcTransport(Emitter):
         if home is not self._router:
             producer = await home.pipe_to_router(producer_id, router=self._router)
         spatial, temporal = preferred_layers
+        self._watch_network(parameters)
         handle = self._add_consumer(producer, parameters, paused, (spatial, temporal), allow_mixed)
         consumer = Consumer(
             engine=self._engine,
@@ -247,13 +253,16 @@ class WebRtcTransport(Emitter):
         return consumer
 
     def stats(self) -> dict[str, Any]:
-        """Figures of now: packets and bytes both ways, what transport-wide feedback told, the viewer's REMB.
+        """Figures of now: packets and bytes both ways, what transport-wide feedback told, the viewer's REMB;
+        under "downlink" what is known of its network, None while nothing is.
 
         Raises:
             InvalidStateError: closed.
         """
         self._must_be_open()
-        return dict(self._engine.transport_figures(self._handle))
+        return dict(self._engine.transport_figures(self._handle)) | {
+            "downlink": _downlink_commands.figures(self._engine, self._handle)
+        }
 
     def close(self) -> None:
         """Close it and all on it. Closing twice is no error."""
@@ -284,6 +293,13 @@ class WebRtcTransport(Emitter):
         password = random_letters(self._environment, PASSWORD_SIZE)
         self._engine.set_ice_credentials(self._handle, ufrag.encode(), password.encode(), restart=restart)
         return IceParameters(ufrag, password, ice_lite=True)
+
+    def _watch_network(self, parameters: RtpParameters) -> None:
+        # whoever takes transport-wide numbers gives the feedback that tells what its network carries
+        kinds = {EXTENSION_KINDS.get(extension.uri) for extension in parameters.header_extensions}
+        limits = self._bandwidth
+        if limits and TRANSPORT_CC_KIND in kinds and has_feedback(media_codec(parameters), "transport-cc"):
+            _downlink_commands.begin(self._engine, self._handle, limits.start_bps, limits.min_bps, limits.max_bps)
 
     def _add_consumer(
         self,
