@@ -415,7 +415,7 @@ cdef int64_t sought(const AllocResult *result) noexcept nogil:
     if result.next_demand_bps == 0:
         return result.total_bps
     half_more_bps = min(result.total_bps * 3 // 2, result.wanted_bps * 21 // 20)
-    return max(result.next_demand_bps * 11 // 10, half_more_bps)
+    return max(result.next_demand_bps * 21 // 20, half_more_bps)
 
 
 cdef void cheapest_step(const AllocStream *stream, const AllocRow *row, int64_t *delta_bps,
