@@ -52,15 +52,14 @@ def probed(demand_bps: int) -> int:
     return demand_bps * 105 // 100
 
 
-def test_a_demand_is_probed_at_once_then_less_and_less_often() -> None:
+def test_a_demand_is_probed_at_once_then_after_a_second_then_each_second_and_a_half() -> None:
     clock = Clock()
     assert clock.demand(900_000, 500_000) == [probed(900_000)]
     sent = clock.run(60 * S)
     gaps = [later - earlier for earlier, later in zip([0] + [t for t, _ in sent], [t for t, _ in sent], strict=False)]
-    assert gaps[:3] == [1 * S, 3 * S // 2, 9 * S // 4]
-    assert gaps == sorted(gaps) and gaps[-1] == 10 * S
+    assert gaps[0] == 1 * S and set(gaps[1:]) == {3 * S // 2}
     assert {rate for _, rate in sent} == {probed(900_000)}
-    assert len(sent) == 9
+    assert len(sent) == 40
 
 
 def test_nothing_is_probed_while_the_estimate_is_enough() -> None:
@@ -92,7 +91,7 @@ def test_a_larger_demand_is_new_and_probed_at_once() -> None:
     assert clock.run(2 * S)[0] == (S, probed(1_000_000)), "and waits begin anew"
 
 
-@pytest.mark.parametrize(("away_us", "wait_us"), [(9 * S, 10 * S), (10 * S, S)])
+@pytest.mark.parametrize(("away_us", "wait_us"), [(9 * S, 3 * S // 2), (10 * S, S)])
 def test_demand_that_returns_after_ten_seconds_is_new(away_us: int, wait_us: int) -> None:
     clock = Clock()
     clock.demand(900_000, 500_000)
@@ -160,7 +159,7 @@ def test_growing_by_less_than_5_percent_is_no_success() -> None:
     clock.run(20 * S)
     clock.estimate(629_000)
     first, second = clock.run(20 * S)[:2]
-    assert second[0] - first[0] == 10 * S
+    assert second[0] - first[0] == 3 * S // 2
 
 
 def test_growing_after_a_fall_is() -> None:
@@ -200,7 +199,7 @@ def test_growing_back_is_no_success() -> None:
     for i in range(600):
         clock.estimate(600_000 - 9_000 * (i % 10))
         sent += len(clock.run(100 * MS))
-    assert sent <= 9
+    assert sent <= 41
 
 
 def test_congestion_holds_probes_for_a_second() -> None:

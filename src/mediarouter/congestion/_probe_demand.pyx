@@ -7,7 +7,7 @@ allows) and not only when it comes up, and the probe is as large as the answer n
 timers make results come out low, but no more than twice the estimate (300 kbit/s at least), and from there on by
 doubling what was found.
 
-The first probe for a demand comes at once, the next after 1 s, then 1.5, 2.25, up to 10 s while the estimate does not
+The first probe for a demand comes at once, the next after 1 s, then every 1.5 s while the estimate does not
 exceed what it was. A demand more than 10 % larger than the last one that was probed for is new, and so is one after ten
 seconds in which the estimate was enough. When it is enough, nothing is sent. Congestion holds probes for a second.
 
