@@ -223,3 +223,17 @@ def test_commands_refuse_what_is_out_of_range_or_gone():
     _downlink_commands.begin(call.engine, peer.handle, 1_000, 1_000, 3_000)
     call.engine.remove_transport(peer.handle)
     assert _downlink_commands.figures(call.engine, peer.handle) is None
+
+
+def test_probes_that_nothing_can_be_sent_for_do_not_keep_the_thread_awake():
+    call = Call()
+    viewer, camera = call.peer(), Camera(call.peer(), 100)
+    watch(viewer, camera.producer, rtx=False, extensions={MID: 9, TRANSPORT_CC: TRANSPORT_CC})
+    _downlink_commands.begin(call.engine, viewer.handle, START_BPS, 10_000, 20_000_000)
+    camera.frame()
+    end_us, turns = call.now_us + SECOND, 0
+    while (due_us := call.engine.poll_timeout()) is not None and due_us <= end_us:
+        call.now_us = max(call.now_us, due_us)
+        call.engine.handle_timeout(call.now_us)
+        turns += 1
+    assert turns < 200

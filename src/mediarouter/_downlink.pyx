@@ -48,6 +48,7 @@ from mediarouter.congestion._prober cimport prober_begin, prober_bytes_due, prob
 
 cdef enum:
     ALLOCATE_US = 500000           # rates and waiting times change meanwhile
+    STEP_US = 1000                 # a probe that nothing can be sent for must not keep the thread awake
     BUDGET_STEP = 100              # a change of one part in so many is one
     RECENT = 64                    # packets that a probe may send again
     PROBE_PACKETS = 32             # at once
@@ -101,7 +102,7 @@ cdef void schedule(Plane *plane, Transport *transport, int64_t now_us) noexcept 
     if due_us < 0:
         timer_cancel(plane.timers, &downlink.timer)
     else:
-        timer_arm(plane.timers, &downlink.timer, max(due_us, now_us + 1))
+        timer_arm(plane.timers, &downlink.timer, max(due_us, now_us + STEP_US))
 
 
 cdef inline int64_t earlier(int64_t one_us, int64_t other_us) noexcept nogil:
