@@ -48,7 +48,7 @@ from mediarouter.congestion._prober cimport prober_begin, prober_bytes_due, prob
 
 cdef enum:
     ALLOCATE_US = 500000           # rates and waiting times change meanwhile
-    STEP_US = 1000                 # a probe that nothing can be sent for must not keep the thread awake
+    STEP_US = 1000                 # between two looks at a probe
     BUDGET_STEP = 100              # a change of one part in so many is one
     RECENT = 64                    # packets that a probe may send again
     PROBE_PACKETS = 32             # at once
@@ -211,12 +211,12 @@ cdef void send_probes(Plane *plane, Transport *transport, int64_t now_us) noexce
     while send_side_poll_probe(&downlink.side, now_us, &cluster):
         prober_begin(&downlink.prober, &cluster)
     due_bytes = prober_bytes_due(&downlink.prober, now_us)
-    if due_bytes > 0:
-        send_again(plane, transport, due_bytes, now_us)
+    if due_bytes > 0 and send_again(plane, transport, due_bytes, now_us) == 0:
+        prober_init(&downlink.prober)                  # nothing can be sent: given up, or it would be due for ever
 
 
-cdef void send_again(Plane *plane, Transport *transport, int bytes, int64_t now_us) noexcept nogil:
-    # the viewer's video consumers in turn, the newest packets of each first
+cdef int send_again(Plane *plane, Transport *transport, int bytes, int64_t now_us) noexcept nogil:
+    # the viewer's video consumers in turn, the newest packets of each first; how many packets
     cdef Consumer *consumer
     cdef int packets = 0
     cdef int i, back, size
@@ -232,6 +232,7 @@ cdef void send_again(Plane *plane, Transport *transport, int bytes, int64_t now_
             packets += size > 0
         egress_send(plane, transport)
     transport.downlink.probe_packets += packets
+    return packets
 
 
 cdef int send_one_again(Plane *plane, Consumer *consumer, int back, int64_t now_us) noexcept nogil:
