@@ -109,6 +109,14 @@ def test_without_feedback_the_target_falls_and_comes_back_with_it():
     assert path.run(5)[-1] > 500_000
 
 
+def test_of_who_never_gave_feedback_the_start_is_all_that_is_known():
+    estimator = SendSideEstimator(1_000_000)
+    for seq in range(2000):
+        estimator.on_packet_sent(seq, PACKET, seq * 5 * MS)
+        estimator.poll(seq * 5 * MS)
+    assert estimator.target_bps == 1_000_000
+
+
 def test_remb_caps_at_once_and_gives_back_at_once():
     path = Path(SendSideEstimator(1_000_000), 5_000_000)
     path.run(3)

@@ -288,7 +288,8 @@ cdef bint send_side_poll(SendSide *side, int64_t now_us) noexcept nogil:
     if receiver_limit_poll(&side.limit, now_us):
         side.capped = True
     changed = send_side_update(side, now_us)
-    if feedback_watch_poll(&side.watch, now_us) >= FEEDBACK_BACKING_OFF:
+    # a client may agree to give feedback and never do so: then the start is all that is known
+    if side.match.reports and feedback_watch_poll(&side.watch, now_us) >= FEEDBACK_BACKING_OFF:
         bps = <int64_t>(<double>side.target_bps * feedback_watch_factor(&side.watch, now_us))
         if bps < side.target_bps:
             bps = max(bps, side.min_bps)
