@@ -153,6 +153,17 @@ def test_layers_follow_a_link_that_narrows_and_opens_again():
     assert meeting.figures()["probes"] > 0
 
 
+def test_a_new_wish_is_met_at_once_where_there_is_room():
+    meeting = Meeting()
+    meeting.run(5)
+    engine, (consumer,) = meeting.call.engine, meeting.consumers
+    for spatial in (0, 2, 1, 2):
+        engine.set_preferred_layers(consumer, spatial, 127)
+        meeting.run(0.2)
+        assert meeting.layers() == [spatial]
+        meeting.run(2)
+
+
 def test_three_share_what_there_is():
     meeting = Meeting(cameras=3, capacity_bps=2_000_000)
     meeting.run(15)

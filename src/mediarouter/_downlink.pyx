@@ -171,6 +171,9 @@ cdef void describe(Consumer *consumer) noexcept nogil:
     stream.layers = consumer.producer.layers
     stream.layer_count = consumer.producer.layer_count
     stream.muted = consumer.paused or consumer.producer.paused
+    # a wish that has just changed is met at once where there is room: waiting is for what the network does
+    stream.proven = (stream.wish.max_spatial != consumer.layers.preferred_spatial
+                     or stream.wish.max_temporal != consumer.layers.preferred_temporal)
     stream.wish.max_spatial = consumer.layers.preferred_spatial
     stream.wish.max_temporal = consumer.layers.preferred_temporal
 
