@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from mediarouter.ortc import get_router_rtp_capabilities
-from mediarouter.parameters import DEFAULT_CODECS, IceCandidate, RtpCapabilities, RtpParameters
+from mediarouter.parameters import DEFAULT_CODECS, Bandwidth, IceCandidate, RtpCapabilities, RtpParameters
 
 
 def test_capabilities_come_back_from_json():
@@ -31,3 +31,18 @@ def test_malformed_json_is_refused(text):
 def test_a_candidate_has_its_fields_names():
     candidate = IceCandidate("f", 1, "192.0.2.1", "tcp", 5, tcp_type="passive")
     assert msgspec.to_builtins(candidate)["tcpType"] == "passive"
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"start_bps": 5_000},
+        {"min_bps": 999, "start_bps": 999},
+        {"start_bps": 30_000_000},
+        {"max_bps": 1_000_000_001},
+        {"min_bps": 2_000_000},
+    ],
+)
+def test_a_bandwidth_out_of_order_is_refused_where_it_is_made(limits):
+    with pytest.raises(ValueError, match="bandwidth must be"):
+        Bandwidth(**limits)

@@ -29,10 +29,11 @@ from mediarouter._plane cimport (
 )
 from mediarouter._rtcp cimport RtcpView
 from mediarouter._send_stream cimport SendRun, send_stream_trace
-from mediarouter._timers cimport timer_arm, timer_cancel, timer_init
+from mediarouter._timers cimport timer_arm, timer_cancel, timer_earlier, timer_init
 from mediarouter.congestion._alloc_stream cimport ALLOC_NO_LAYER, AllocStream, allocation_applied
 from mediarouter.congestion._allocator cimport AllocResult, AllocRow, allocate_within
 from mediarouter.congestion._estimator cimport (
+    SendSide,
     send_side_budget_bps,
     send_side_deadline_us,
     send_side_init,
@@ -68,7 +69,11 @@ cdef bint downlink_begin(Plane *plane, Transport *transport, int64_t start_bps, 
 
 
 cdef int downlink_report(Transport *transport, const RtcpView *view, int64_t now_us) noexcept nogil:
-    return send_side_report(&transport.downlink.side, view.data, view.size, now_us)
+    cdef SendSide *side = &transport.downlink.side
+    cdef int count = send_side_report(side, view.data, view.size, now_us)
+    transport.twcc_received = side.match.received
+    transport.twcc_lost = side.match.lost
+    return count
 
 
 cdef void downlink_limit(Transport *transport, int64_t bps, int64_t now_us) noexcept nogil:
@@ -97,16 +102,12 @@ cdef void schedule(Plane *plane, Transport *transport, int64_t now_us) noexcept 
     cdef Downlink *downlink = transport.downlink
     cdef int64_t due_us = -1
     if egress_ready(transport) and transport.consumer_count:
-        due_us = earlier(downlink.allocated_us + ALLOCATE_US, send_side_deadline_us(&downlink.side, now_us))
-        due_us = earlier(due_us, prober_next_us(&downlink.prober))
+        due_us = timer_earlier(downlink.allocated_us + ALLOCATE_US, send_side_deadline_us(&downlink.side, now_us))
+        due_us = timer_earlier(due_us, prober_next_us(&downlink.prober))
     if due_us < 0:
         timer_cancel(plane.timers, &downlink.timer)
     else:
         timer_arm(plane.timers, &downlink.timer, max(due_us, now_us + STEP_US))
-
-
-cdef inline int64_t earlier(int64_t one_us, int64_t other_us) noexcept nogil:
-    return one_us if other_us < 0 or 0 <= one_us < other_us else other_us
 
 
 # ---- who gets what
@@ -219,11 +220,13 @@ cdef void send_probes(Plane *plane, Transport *transport, int64_t now_us) noexce
 
 
 cdef int send_again(Plane *plane, Transport *transport, int bytes, int64_t now_us) noexcept nogil:
-    # the viewer's video consumers in turn, the newest packets of each first; how many packets
+    # one video consumer after the other, the newest packets of each first; how many packets
     cdef Consumer *consumer
     cdef int packets = 0
     cdef int i, back, size
     for i in range(transport.consumer_count):
+        if bytes <= 0 or packets == PROBE_PACKETS:
+            break
         consumer = transport.consumers[i]
         if consumer.rtx_ssrc == 0 or not consumer.producer.is_video or not consumer.stream.started or consumer.paused:
             continue

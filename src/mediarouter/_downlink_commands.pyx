@@ -1,10 +1,12 @@
 """Commands about the way to one viewer (`_downlink.pxd`): whether its network is watched, and who comes first."""
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy
 from mediarouter._downlink cimport downlink_begin
 from mediarouter._engine cimport Engine
 from mediarouter._loop cimport loop_lock, loop_time_us, loop_unlock
 from mediarouter._plane cimport (
+    LAYERS_MAX,
     Consumer,
     Downlink,
     Producer,
@@ -15,11 +17,13 @@ from mediarouter._plane cimport (
     plane_transport,
 )
 from mediarouter.congestion._alloc_stream cimport ALLOC_GRID, ALLOC_WEIGHT_MAX
-from mediarouter.congestion._estimator cimport send_side_budget_bps
+from mediarouter.congestion._estimator cimport check_limits, send_side_budget_bps
+from mediarouter.congestion._layer_hull cimport AllocLayer
 
 from mediarouter.errors import InvalidStateError
 
-cdef int64_t RATE_MAX_BPS = 1000000000
+LOSS_STATES = ("none", "increasing", "decreasing", "increasing with padding")  # what loss does to the estimate
+USAGES = ("normal", "over", "under")  # of the link, by its delay
 
 
 def begin(Engine engine not None, uint32_t transport_handle, int64_t start_bps, int64_t min_bps, int64_t max_bps):
@@ -36,9 +40,7 @@ def begin(Engine engine not None, uint32_t transport_handle, int64_t start_bps, 
     """
     cdef Transport *transport
     cdef bint begun = False
-    if not 1000 <= min_bps <= start_bps <= max_bps <= RATE_MAX_BPS:
-        raise ValueError(f"rates must be 1,000 <= min <= start <= max <= 1,000,000,000 bit/s, not "
-                         f"{min_bps}, {start_bps}, {max_bps}")
+    check_limits(start_bps, min_bps, max_bps)
     with nogil:
         loop_lock(engine.loop)
         transport = plane_transport(&engine.loop.plane, transport_handle)
@@ -80,28 +82,62 @@ def set_importance(Engine engine not None, uint32_t consumer_handle, int stream_
         raise InvalidStateError("consumer closed")
 
 
+cdef struct Figures:                # of a downlink, copied while the engine stands still
+    int64_t target_bps
+    int64_t budget_bps
+    int64_t in_use_bps
+    int64_t demand_bps
+    int64_t acked_bps
+    int64_t delay_bps
+    int64_t loss_bps
+    int64_t rtt_us
+    int64_t queue_us
+    int64_t in_flight_bytes
+    uint64_t probes
+    uint64_t probe_packets
+    uint64_t allocations
+    uint64_t feedback_refused
+    uint64_t feedback_malformed
+    uint64_t feedback_unknown
+
+
+cdef void take_figures(const Downlink *downlink, Figures *found) noexcept nogil:
+    found.target_bps = downlink.side.target_bps
+    found.budget_bps = send_side_budget_bps(&downlink.side)
+    found.in_use_bps = downlink.in_use_bps
+    found.demand_bps = downlink.demand_bps
+    found.acked_bps = downlink.side.acked_bps
+    found.delay_bps = downlink.side.delay.aimd.target_bps
+    found.loss_bps = downlink.side.loss.target_bps
+    found.rtt_us = downlink.side.rtt_us
+    found.queue_us = downlink.side.queue.queue_us
+    found.in_flight_bytes = downlink.side.history.in_flight_bytes
+    found.probes = downlink.side.probes
+    found.probe_packets = downlink.probe_packets
+    found.allocations = downlink.allocations
+    found.feedback_refused = downlink.side.refused
+    found.feedback_malformed = downlink.side.match.malformed
+    found.feedback_unknown = downlink.side.match.unknown
+
+
 def figures(Engine engine not None, uint32_t transport_handle):
-    """What is known of the viewer's network; None: it is not watched, or the transport is gone."""
+    """What is known of the viewer's network; None: it is not watched, or the transport is gone. Rates and times that
+    are not known yet are -1."""
     cdef Transport *transport
-    cdef const Downlink *downlink = NULL
-    cdef dict found = None
-    loop_lock(engine.loop)
-    transport = plane_transport(&engine.loop.plane, transport_handle)
-    if transport != NULL and transport.downlink != NULL:
-        downlink = transport.downlink
-        found = {
-            "target_bps": downlink.side.target_bps, "budget_bps": send_side_budget_bps(&downlink.side),
-            "acked_bps": downlink.side.acked_bps, "rtt_us": downlink.side.rtt_us,
-            "queue_us": downlink.side.queue.queue_us, "in_use_bps": downlink.in_use_bps,
-            "probes": downlink.side.probes, "probe_packets": downlink.probe_packets,
-            "allocations": downlink.allocations, "feedback_refused": downlink.side.refused,
-            "feedback_malformed": downlink.side.match.malformed, "feedback_unknown": downlink.side.match.unknown,
-            "delay_bps": downlink.side.delay.aimd.target_bps, "loss_bps": downlink.side.loss.target_bps,
-            "loss_state": downlink.side.loss.state, "usage": downlink.side.usage, "demand_bps": downlink.demand_bps,
-            "in_flight_bytes": downlink.side.history.in_flight_bytes,
-        }
-    loop_unlock(engine.loop)
-    return found
+    cdef Figures found
+    cdef int loss_state = 0
+    cdef int usage = 0
+    cdef bint watched = False
+    with nogil:
+        loop_lock(engine.loop)
+        transport = plane_transport(&engine.loop.plane, transport_handle)
+        watched = transport != NULL and transport.downlink != NULL
+        if watched:
+            take_figures(transport.downlink, &found)
+            loss_state = transport.downlink.side.loss.state
+            usage = transport.downlink.side.usage
+        loop_unlock(engine.loop)
+    return dict(found, loss_state=LOSS_STATES[loss_state], usage=USAGES[usage]) if watched else None
 
 
 def layers(Engine engine not None, uint32_t producer_handle):
@@ -110,14 +146,16 @@ def layers(Engine engine not None, uint32_t producer_handle):
     Raises:
         InvalidStateError: the producer is gone.
     """
+    cdef AllocLayer rows[LAYERS_MAX]
     cdef const Producer *producer
-    cdef list rows = None
-    loop_lock(engine.loop)
-    producer = plane_producer(&engine.loop.plane, producer_handle)
-    if producer != NULL:
-        rows = [(producer.layers[i].spatial, producer.layers[i].temporal, producer.layers[i].bitrate_bps,
-                 producer.layers[i].utility) for i in range(producer.layer_count)]
-    loop_unlock(engine.loop)
-    if rows is None:
+    cdef int count = -1
+    with nogil:
+        loop_lock(engine.loop)
+        producer = plane_producer(&engine.loop.plane, producer_handle)
+        if producer != NULL:
+            count = producer.layer_count
+            memcpy(rows, producer.layers, sizeof(rows))
+        loop_unlock(engine.loop)
+    if count < 0:
         raise InvalidStateError("producer closed")
-    return rows
+    return [(rows[i].spatial, rows[i].temporal, rows[i].bitrate_bps, rows[i].utility) for i in range(count)]

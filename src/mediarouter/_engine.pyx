@@ -231,7 +231,7 @@ cdef class Engine:
 
     def poll_timeout(self):
         """When `handle_timeout` is due next, in microseconds of the caller's clock; None: nothing waits."""
-        if pipe_in_waits(&self.loop.plane):
+        if pipe_in_waits(&self.loop.plane) or self.loop.plane.first_due != NULL:
             return self.loop.now_us
         cdef int64_t deadline_us = timer_next_deadline_us(self.loop.plane.timers)
         return None if deadline_us < 0 else deadline_us

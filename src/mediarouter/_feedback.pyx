@@ -213,9 +213,7 @@ cdef int handle_twcc(Transport *transport, const RtcpView *view, int64_t now_us)
     cdef int i
     cdef int count
     if transport.downlink != NULL:
-        count = downlink_report(transport, view, now_us)
-        if count < 0:
-            return count
+        return downlink_report(transport, view, now_us)
     count = twcc_parse(view.data, view.size, &feedback, statuses, STATUSES_MAX)
     for i in range(count):
         if statuses[i].received:

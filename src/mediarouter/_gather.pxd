@@ -7,12 +7,16 @@
 # first has waited for `plane.gather_now_us`. Audio never waits. What waits is forwarded in the order of its numbers.
 #
 # In the engine's thread a whole frame is not forwarded at once either, but is due: the thread first takes in all that
-# has come, so that audio overtakes the fan-out of frames that came before it, then forwards frame by frame, with a
-# look at the sockets in between (`reports_run_timers`). Without a thread (no `in_turns`) a whole frame goes at once.
+# has come, so that audio overtakes the fan-out of frames that came before it, then forwards frames in the order they
+# became whole, with a look at the sockets every 64 copies. Without a thread (no `in_turns`) a whole frame goes at once.
 from libc.stdint cimport int64_t
 from mediarouter._plane cimport Encoding, Plane
 
 # A packet that is in the slab; `wait` may be false: then it goes on with all that waits, as soon as it is its turn
 cdef void gather_packet(Plane *plane, Encoding *encoding, int64_t seq, bint wait, int64_t now_us) noexcept nogil
+# It has waited long enough
+cdef void gather_expire(Plane *plane, Encoding *encoding, int64_t now_us) noexcept nogil
+# Forward what is due, until it is time to look at the sockets again
+cdef void gather_take_turns(Plane *plane, int64_t now_us) noexcept nogil
 # Forward what waits
 cdef void gather_flush(Plane *plane, Encoding *encoding, int64_t now_us) noexcept nogil

@@ -30,6 +30,7 @@ cdef enum:
 
 cdef void layer_rates_begin(Encoding *encoding, int64_t now_us) noexcept nogil:
     encoding.meter_began_us = now_us
+    encoding.meter_bytes = <uint64_t>encoding.stream.bytes
     encoding.bitrate_bps = 0
     memset(encoding.temporal_bytes, 0, sizeof(encoding.temporal_bytes))
     memset(encoding.temporal_bps, 0, sizeof(encoding.temporal_bps))
@@ -38,13 +39,12 @@ cdef void layer_rates_begin(Encoding *encoding, int64_t now_us) noexcept nogil:
 cdef void layer_rates_measure(Encoding *encoding, int64_t now_us) noexcept nogil:
     cdef int64_t span_us = now_us - encoding.meter_began_us
     cdef int64_t rate_bps
-    cdef uint64_t total_bps = 0
+    cdef uint64_t bytes = encoding.stream.bytes
     cdef int i
     if span_us < FIRST_WINDOW_US or (span_us < WINDOW_US and encoding.bitrate_bps):
         return
     for i in range(TEMPORAL_MAX):
         rate_bps = <int64_t>encoding.temporal_bytes[i] * BITS * 1000000 // span_us
-        total_bps += <uint64_t>rate_bps
         if rate_bps > encoding.temporal_bps[i]:
             encoding.temporal_bps[i] = rate_bps
         elif encoding.temporal_bps[i] < LEAST_BPS:
@@ -52,7 +52,8 @@ cdef void layer_rates_measure(Encoding *encoding, int64_t now_us) noexcept nogil
         else:
             encoding.temporal_bps[i] += (rate_bps - encoding.temporal_bps[i]) // AVERAGED
         encoding.temporal_bytes[i] = 0
-    encoding.bitrate_bps = total_bps
+    encoding.bitrate_bps = (bytes - encoding.meter_bytes) * BITS * 1000000 // <uint64_t>span_us
+    encoding.meter_bytes = bytes
     encoding.meter_began_us = now_us
 
 

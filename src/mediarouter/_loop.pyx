@@ -324,7 +324,9 @@ cdef int64_t run_timers(Loop *loop) noexcept nogil:
     loop.now_us = now_us
     reports_run_timers(&loop.plane, now_us)
     deadline_us = timer_next_deadline_us(loop.plane.timers)
-    if deadline_us < 0 or deadline_us > now_us + LONGEST_WAIT_US:
+    if loop.plane.first_due != NULL:
+        deadline_us = now_us
+    elif deadline_us < 0 or deadline_us > now_us + LONGEST_WAIT_US:
         deadline_us = now_us + LONGEST_WAIT_US
     loop.wakes_at_us = deadline_us
     finish_turn(loop)

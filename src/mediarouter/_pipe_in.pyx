@@ -93,8 +93,7 @@ cdef void take_packet(Plane *plane, PipeEnd *end, Encoding *encoding, const Pipe
         if record.flags & PIPE_JUMPED:
             recv_stream_expect_jump(&encoding.stream, view.seq)
         result = ingress_take_media(plane, encoding, &view, record.flags & PIPE_RECOVERED, record.time_us, now_us)
-        if (result == 0 and encoding.gathered_count == 1 and encoding.gather_timer.armed
-                and encoding.gather_timer.deadline_us > now_us):
+        if result == 0 and encoding.gathered_count == 1 and encoding.gather_timer.armed:
             # the first of its frame: it has waited on the other side too
             encoding.gathered_at_us = record.time_us
             timer_arm(plane.timers, &encoding.gather_timer, record.time_us + plane.gather_now_us)

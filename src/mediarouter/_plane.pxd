@@ -71,11 +71,15 @@ cdef struct Encoding:              # one stream of a producer: a simulcast layer
     Timer gather_timer
     int64_t gathered[32]           # packets that are in the slab and wait to be forwarded: see _gather
     int64_t gathered_at_us         # when the first of them came
+    Encoding *next_due             # whose turn it is after this one, see _gather
+    Encoding *before_due
+    bint due                       # what waits goes on at its turn
     int gathered_count
     int64_t bound_at_us            # when its SSRC was learnt
     int64_t key_frame_asked_us     # the last PLI we sent
     int64_t meter_began_us         # of the bit rate's window
-    uint64_t temporal_bytes[4]     # since then, by temporal layer: see _layer_rates
+    uint64_t meter_bytes           # of the stream then
+    uint64_t temporal_bytes[4]     # since then, by temporal layer and with overhead: see _layer_rates
     int64_t temporal_bps[4]        # the larger of the last window's rate and its average
     uint64_t bitrate_bps           # over the last whole window
     uint64_t key_frames            # received
@@ -276,6 +280,8 @@ cdef struct Plane:
     uint64_t padded                # packets that were made as long as their neighbours
     int gathering                  # encodings of which packets wait
     bint in_turns                  # whole frames are forwarded between looks at the sockets: see _gather
+    Encoding *first_due            # those that are to be forwarded, in the order they became whole
+    Encoding *last_due
     int64_t gather_us              # how long a packet of a frame may wait for the rest of it; 0: not at all
     int64_t gather_now_us          # the same, as the load has it now
     int64_t longest_gathered_us    # the longest one did

@@ -397,9 +397,24 @@ cdef void plane_forget_address(Plane *plane, Transport *transport, const Address
         address_table_remove(&plane.addresses, remote)
 
 
+cdef void take_turn_away(Plane *plane, Encoding *encoding) noexcept nogil:
+    if encoding.before_due != NULL:
+        encoding.before_due.next_due = encoding.next_due
+    else:
+        plane.first_due = encoding.next_due
+    if encoding.next_due != NULL:
+        encoding.next_due.before_due = encoding.before_due
+    else:
+        plane.last_due = encoding.before_due
+    encoding.next_due = encoding.before_due = NULL
+    encoding.due = False
+
+
 cdef int plane_take_gathered(Plane *plane, Encoding *encoding) noexcept nogil:
     cdef int count = encoding.gathered_count
     timer_cancel(plane.timers, &encoding.gather_timer)
+    if encoding.due:
+        take_turn_away(plane, encoding)
     if count:
         encoding.gathered_count = 0
         plane.balance.gathered -= <uint64_t>count

@@ -2,7 +2,7 @@
 from libc.stdint cimport int64_t
 from mediarouter._plane cimport Encoding, Plane, Producer, Transport
 
-# Everything whose time has come; `in_turns` frames are forwarded only until it is time to look at the sockets again
+# Everything whose time has come, and frames that are due
 cdef void reports_run_timers(Plane *plane, int64_t now_us) noexcept nogil
 # The transport can send from now on (or again): start its reports, ask for the key frames it lacks
 cdef void reports_begin(Plane *plane, Transport *transport, int64_t now_us) noexcept nogil

@@ -6,7 +6,7 @@ from mediarouter._events cimport EVENT_CONSENT_LOST, event_put
 from mediarouter._downlink cimport downlink_timer
 from mediarouter._forward cimport consumer_retarget
 from mediarouter._layer_rates cimport layer_rates_begin, layer_rates_measure, layer_rates_tabulate
-from mediarouter._gather cimport gather_flush
+from mediarouter._gather cimport gather_expire, gather_take_turns
 from mediarouter._ice cimport ice_has_consent
 from mediarouter._key_frames cimport key_frame_ask, key_frame_timer
 from mediarouter._pipe cimport PipeEnd, pipe_flush
@@ -55,22 +55,18 @@ cdef enum:
     SILENT_US = 1000000            # an encoding that paused for so long while others went on is off
     BLOCKS_MAX = 24                # report blocks of one receiver report
     NACKS_MAX = 256
-    COPIES_PER_TURN = 64           # of packets of frames: about 100 us
 
 
 cdef void reports_run_timers(Plane *plane, int64_t now_us) noexcept nogil:
     cdef Timer *timer
-    cdef uint64_t forwarded = plane.packets_forwarded
     while True:
         timer = timer_poll(plane.timers, now_us)
         if timer == NULL:
-            return
+            break
         if timer.kind == TIMER_NACK:
             send_nacks(plane, <Encoding *>timer.owner, now_us)
         elif timer.kind == TIMER_GATHER:
-            gather_flush(plane, <Encoding *>timer.owner, now_us)
-            if plane.in_turns and plane.packets_forwarded - forwarded >= COPIES_PER_TURN:
-                return             # the rest stays due, and audio that came meanwhile goes first
+            gather_expire(plane, <Encoding *>timer.owner, now_us)
         elif timer.kind == TIMER_TWCC:
             send_twcc(plane, <Transport *>timer.owner, now_us)
         elif timer.kind == TIMER_REPORTS:
@@ -85,6 +81,7 @@ cdef void reports_run_timers(Plane *plane, int64_t now_us) noexcept nogil:
             downlink_timer(plane, <Transport *>timer.owner, now_us)
         elif timer.kind == TIMER_LIVENESS:
             check_liveness(plane, <Producer *>timer.owner, now_us)
+    gather_take_turns(plane, now_us)
 
 
 cdef void reports_begin(Plane *plane, Transport *transport, int64_t now_us) noexcept nogil:

@@ -25,3 +25,7 @@ cdef Timer *timer_poll(TimerWheel *wheel, int64_t now_us) noexcept nogil
 # When the next one is due; -1: none is armed. Never later than the truth, and earlier only for deadlines beyond a turn
 # of the wheel (4 s).
 cdef int64_t timer_next_deadline_us(const TimerWheel *wheel) noexcept nogil
+
+# The earlier of two deadlines, of which -1 is none
+cdef inline int64_t timer_earlier(int64_t one_us, int64_t other_us) noexcept nogil:
+    return one_us if other_us < 0 or 0 <= one_us < other_us else other_us

@@ -218,11 +218,18 @@ class Bandwidth(Struct, frozen=True, rename="camel"):
     Attributes:
         start_bps: what it carries until its feedback has told.
         min_bps, max_bps: limits of the estimate.
+
+    Raises:
+        ValueError: limits out of range or order.
     """
 
     start_bps: int = 1_000_000
     min_bps: int = 10_000
     max_bps: int = 20_000_000
+
+    def __post_init__(self) -> None:
+        if not 1_000 <= self.min_bps <= self.start_bps <= self.max_bps <= 1_000_000_000:
+            raise ValueError(f"bandwidth must be 1,000 <= min <= start <= max <= 1,000,000,000 bit/s, not {self}")
 
 
 DEFAULT_BANDWIDTH = Bandwidth()

@@ -261,8 +261,8 @@ def test_congestion_forbids_all_probes(limited_by: str) -> None:
     clock.planner.set_bounds(MIN_BPS, 2 * MAX_BPS, clock.now_us)
     clock.planner.on_recovered(clock.now_us)
     assert clock.rates() == [] and clock.planner.poll_timeout() is None
-    clock.estimate(START_BPS)
-    assert clock.wait(S).rates() == [2 * START_BPS]
+    assert clock.estimate(START_BPS) == [2 * START_BPS]
+    assert clock.wait(S).rates() == [START_BPS * 175 // 100]
 
 
 @pytest.mark.parametrize("limited_by", ["overuse", "rtt", "loss"])

@@ -175,7 +175,7 @@ def test_probes_harm_little_a_link_that_is_just_enough(media_bps: int) -> None:
     assert call.padding_bytes > 0
     assert call.padding_bytes <= 0.05 * (call.padding_bytes + call.media_bytes)
     packet_us = MEDIA_BYTES * 8_000_000 // call.capacity_bps
-    assert queues_us[len(queues_us) * 95 // 100] <= max(25 * MS, packet_us)
+    assert queues_us[len(queues_us) * 95 // 100] <= max(20 * MS, packet_us)
 
 
 @pytest.mark.parametrize("wait_ms", range(0, 1400, 170))

@@ -71,3 +71,6 @@ cdef int64_t send_side_deadline_us(const SendSide *side, int64_t now_us) noexcep
 # The target less what empties the network's queue within a second
 cdef int64_t send_side_budget_bps(const SendSide *side) noexcept nogil
 cdef int64_t send_side_pacing_bps(const SendSide *side) noexcept nogil
+
+# For Python's commands: ValueError when they are out of range or order
+cdef int check_limits(int64_t start_bps, int64_t min_bps, int64_t max_bps) except -1

@@ -26,6 +26,7 @@ from mediarouter._rtcp cimport (
     rtcp_read_remb,
     rtcp_reader_init,
 )
+from mediarouter._timers cimport timer_earlier
 from mediarouter.congestion._aimd cimport aimd_set_estimate, aimd_set_rtt
 from mediarouter.congestion._alr cimport alr_init, alr_sent, alr_set_estimate
 from mediarouter.congestion._delay_based cimport (
@@ -309,12 +310,8 @@ cdef bint send_side_poll_probe(SendSide *side, int64_t now_us, ProbeCluster *clu
 
 cdef int64_t send_side_deadline_us(const SendSide *side, int64_t now_us) noexcept nogil:
     cdef int64_t due_us = feedback_watch_deadline_us(&side.watch, now_us)
-    due_us = earlier(due_us, probe_controller_deadline_us(&side.probe_controller))
-    return earlier(due_us, receiver_limit_deadline_us(&side.limit))
-
-
-cdef inline int64_t earlier(int64_t one_us, int64_t other_us) noexcept nogil:
-    return one_us if other_us < 0 or 0 <= one_us < other_us else other_us
+    due_us = timer_earlier(due_us, probe_controller_deadline_us(&side.probe_controller))
+    return timer_earlier(due_us, receiver_limit_deadline_us(&side.limit))
 
 
 cdef int64_t send_side_budget_bps(const SendSide *side) noexcept nogil:
@@ -334,6 +331,13 @@ cdef int64_t send_side_pacing_bps(const SendSide *side) noexcept nogil:
 
 cdef int64_t RATE_MAX_BPS = 1000000000
 cdef int64_t TIME_MAX_US = <int64_t>1 << 60
+
+
+cdef int check_limits(int64_t start_bps, int64_t min_bps, int64_t max_bps) except -1:
+    if not 1000 <= min_bps <= start_bps <= max_bps <= RATE_MAX_BPS:
+        raise ValueError(f"rates must be 1,000 <= min <= start <= max <= 1,000,000,000 bit/s, not "
+                         f"{min_bps}, {start_bps}, {max_bps}")
+    return 0
 
 
 @cython.final
@@ -357,9 +361,7 @@ cdef class SendSideEstimator:
 
     def __cinit__(self, int64_t start_bps=START_BPS, int64_t min_bps=MIN_BPS, int64_t max_bps=MAX_BPS,
                   int64_t now_us=0):
-        if not 1000 <= min_bps <= start_bps <= max_bps <= RATE_MAX_BPS:
-            raise ValueError(f"rates must be 1,000 <= min <= start <= max <= 1,000,000,000 bit/s, not "
-                             f"{min_bps}, {start_bps}, {max_bps}")
+        check_limits(start_bps, min_bps, max_bps)
         self.go_on(now_us)
         send_side_init(&self.side, start_bps, min_bps, max_bps, now_us)
 

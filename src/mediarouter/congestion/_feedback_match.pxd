@@ -17,6 +17,8 @@ cdef struct FeedbackMatch:
     int64_t reference              # of the newest report, unwrapped; 64 ms
     bint started
     uint64_t reports
+    uint64_t received              # packets, each once
+    uint64_t lost                  # told as lost, whatever became of them later
     uint64_t malformed
     uint64_t unknown               # statuses about packets that were never sent, or are forgotten
     uint64_t repeated              # about packets told as received before

@@ -73,6 +73,8 @@ cdef int feedback_match_twcc(FeedbackMatch *match, SendHistory *history, const u
     first = send_history_unwrap(history, feedback.base_seq)
     lost[0] = take_lost(history, statuses, count, first, outcomes)
     told_received = take_received(match, history, statuses, count, first, later_us, outcomes + lost[0])
+    match.lost += <uint64_t>lost[0]
+    match.received += <uint64_t>told_received
     put_in_order(outcomes + lost[0], told_received)
     return lost[0] + told_received
 

@@ -5,7 +5,8 @@ A router cannot turn an encoder up: it sends sums of layers, mostly less than th
 whether the next layer fits. So the question is asked for as long as it stands (more is wanted than the estimate
 allows) and not only when it comes up, and the probe is as large as the answer needs: the demand itself and 5 %, since
 timers make results come out low, but no more than twice the estimate (300 kbit/s at least), and from there on by
-doubling what was found.
+doubling what was found. While a demand stands it is asked again with 1.75 times the estimate: that harms less a link
+that is just enough.
 
 The first probe for a demand comes at once, the next after 1 s, then every 1.5 s while the estimate does not
 exceed what it was. A demand more than 10 % larger than the last one that was probed for is new, and so is one after ten
@@ -34,6 +35,8 @@ cdef enum:
     GROWN_PERCENT = 105            # of the best estimate before
     DROP_PERCENT = 66
     PROBED_PERCENT = 105           # of the demand
+    FIRST_PERCENT = 200            # of the estimate
+    AGAIN_PERCENT = 175
     UNASKED_BPS = 300000           # harmless on any link that carries video, whatever the estimate
     PADDING_PERCENT = 5
     PADDED_LEAST_BPS = 240000
@@ -141,7 +144,8 @@ cdef int64_t probe_demand_enough_bps(const ProbeDemand *d) noexcept nogil:
 
 
 cdef int64_t probe_demand_rate_bps(const ProbeDemand *d) noexcept nogil:
-    return min(probe_demand_enough_bps(d), max(2 * d.estimate_bps, <int64_t>UNASKED_BPS))
+    cdef int64_t most_bps = d.estimate_bps * (AGAIN_PERCENT if d.best_bps > 0 else FIRST_PERCENT) // 100
+    return min(probe_demand_enough_bps(d), max(most_bps, <int64_t>UNASKED_BPS))
 
 
 cdef int64_t probe_demand_further_bps(const ProbeDemand *d) noexcept nogil:
