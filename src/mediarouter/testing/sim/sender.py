@@ -115,15 +115,23 @@ class Sender:
             return  # asked for again, for another time
         self._pump_us = -1
         if self._probes:
-            size, rate_bps = self._send_of_probe(self._probes[0])
+            self._next(time_us, *self._send_of_probe(self._probes[0]))
         elif self._queue:
-            size, rate_bps = self._send_waiting(0), self.estimator.pacing_bps
-        else:
-            return
+            self._pump_media(time_us)
+        if self._probes:
+            self._pump_at(max(ceil(self._next_us), time_us))
+        elif self._queue:
+            self._pump_at(self._media_due_us(time_us))
+
+    def _next(self, time_us: int, size: int, rate_bps: int) -> None:
         from_us = self._next_us if time_us - self._next_us < 1 else time_us  # the fraction counts, a pause does not
         self._next_us = from_us + size * BITS_US / max(rate_bps, 1)
-        if self._probes or self._queue:
-            self._pump_at(max(ceil(self._next_us), time_us))
+
+    def _pump_media(self, time_us: int) -> None:
+        self._next(time_us, self._send_waiting(0), self.estimator.pacing_bps)
+
+    def _media_due_us(self, time_us: int) -> int:
+        return max(ceil(self._next_us), time_us)
 
     def _send_waiting(self, cluster: int) -> int:
         size = self._queue.popleft()

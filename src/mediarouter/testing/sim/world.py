@@ -13,6 +13,7 @@ from mediarouter.testing.sim.estimator import MakeEstimator
 from mediarouter.testing.sim.link import Link
 from mediarouter.testing.sim.publisher import Publisher
 from mediarouter.testing.sim.record import Flow, Record
+from mediarouter.testing.sim.router_sender import RouterSender
 from mediarouter.testing.sim.scenario import CrossPlan, FlowPlan, Scenario
 from mediarouter.testing.sim.schedule import SECOND_US
 from mediarouter.testing.sim.sender import Sender
@@ -80,7 +81,7 @@ class World:
         name = f"flow {number}" + (" backwards" if plan.backwards else "")
         forward, backward = (self.backward, self.forward) if plan.backwards else (self.forward, self.backward)
         estimator = self._make(plan.start_bps, plan.min_bps, plan.limit_bps, self.clock.now_us)
-        sender = Sender(
+        sender = (RouterSender if isinstance(plan, ViewerPlan) else Sender)(
             self.clock,
             estimator,
             forward,
