@@ -5,6 +5,7 @@ from libc.string cimport memcpy
 from mediarouter._downlink cimport downlink_begin
 from mediarouter._engine cimport Engine
 from mediarouter._loop cimport loop_lock, loop_time_us, loop_unlock
+from mediarouter._pace_queue cimport pace_queue_wait_us
 from mediarouter._plane cimport (
     LAYERS_MAX,
     Consumer,
@@ -96,12 +97,16 @@ cdef struct Figures:                # of a downlink, copied while the engine sta
     uint64_t probes
     uint64_t probe_packets
     uint64_t allocations
+    int64_t pacing_bps
+    int64_t pace_wait_us
+    int64_t pace_longest_us
+    uint64_t paced
     uint64_t feedback_refused
     uint64_t feedback_malformed
     uint64_t feedback_unknown
 
 
-cdef void take_figures(const Downlink *downlink, Figures *found) noexcept nogil:
+cdef void take_figures(const Downlink *downlink, Figures *found, int64_t now_us) noexcept nogil:
     found.target_bps = downlink.side.target_bps
     found.budget_bps = send_side_budget_bps(&downlink.side)
     found.in_use_bps = downlink.in_use_bps
@@ -115,6 +120,10 @@ cdef void take_figures(const Downlink *downlink, Figures *found) noexcept nogil:
     found.probes = downlink.side.probes
     found.probe_packets = downlink.probe_packets
     found.allocations = downlink.allocations
+    found.pacing_bps = downlink.pace.pacer.rate_bps
+    found.pace_wait_us = pace_queue_wait_us(&downlink.pace, now_us)
+    found.pace_longest_us = downlink.pace.longest_us
+    found.paced = downlink.pace.held
     found.feedback_refused = downlink.side.refused
     found.feedback_malformed = downlink.side.match.malformed
     found.feedback_unknown = downlink.side.match.unknown
@@ -133,7 +142,7 @@ def figures(Engine engine not None, uint32_t transport_handle):
         transport = plane_transport(&engine.loop.plane, transport_handle)
         watched = transport != NULL and transport.downlink != NULL
         if watched:
-            take_figures(transport.downlink, &found)
+            take_figures(transport.downlink, &found, loop_time_us(engine.loop))
             loss_state = transport.downlink.side.loss.state
             usage = transport.downlink.side.usage
         loop_unlock(engine.loop)

@@ -65,7 +65,6 @@ from mediarouter._plane cimport (
     plane_transport,
 )
 from mediarouter._reports cimport reports_begin, reports_run_timers, reports_send_bye
-from mediarouter._rtp cimport EXT_ABS_SEND_TIME, EXT_TRANSPORT_CC
 from mediarouter._srtp cimport SrtpContext, SrtpProfile, srtp_context_free, srtp_context_new
 from mediarouter._timers cimport timer_next_deadline_us
 from mediarouter.codecs._codec cimport CodecKind, codec_of
@@ -496,10 +495,6 @@ cdef class Engine:
         for kind, element_id in extensions.items():
             ids[<int>kind] = <uint8_t>element_id
             two_byte = two_byte or element_id > 14
-        if rtx_ssrc == 0:
-            # one SRTP index must not encrypt two packets: no stamp may differ when it is resent
-            ids[<int>EXT_ABS_SEND_TIME] = 0
-            ids[<int>EXT_TRANSPORT_CC] = 0
         with nogil:
             loop_lock(self.loop)
             transport = plane_transport(&self.loop.plane, transport_handle)

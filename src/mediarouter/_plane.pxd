@@ -8,6 +8,7 @@ from mediarouter._events cimport EventRing
 from mediarouter._ice cimport IceAgent
 from mediarouter._layers cimport LayerSelector
 from mediarouter._lookup cimport AddressTable, SsrcTable
+from mediarouter._pace_queue cimport PaceQueue
 from mediarouter._pipe cimport PipeEnd
 from mediarouter._recv_stream cimport RecvStream
 from mediarouter._send_stream cimport SendStream
@@ -45,6 +46,7 @@ cdef enum TimerKind:
     TIMER_GATHER = 7               # of an Encoding
     TIMER_PIPE = 8                 # of a PipeEnd
     TIMER_DOWNLINK = 9             # of a Transport
+    TIMER_PACE = 10                # of a Transport
 
 cdef enum SsrcRole:                # in a transport's tables
     ROLE_MEDIA = 1                 # Encoding
@@ -168,7 +170,9 @@ cdef struct Consumer:
 cdef struct Downlink:              # what a viewer's network carries, and who is to get it: see _downlink
     SendSide side
     Prober prober
+    PaceQueue pace
     Timer timer
+    Timer pace_timer
     int64_t allocated_us           # when the budget was last shared out
     int64_t allocated_bps          # of what budget
     int64_t in_use_bps

@@ -3,6 +3,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memset
+from mediarouter._balance cimport LEFT_GONE
 from mediarouter._cache cimport (
     packet_cache_clear,
     packet_cache_free,
@@ -20,6 +21,7 @@ from mediarouter._lookup cimport (
     ssrc_table_release,
     ssrc_table_remove,
 )
+from mediarouter._pace_queue cimport pace_queue_release
 from mediarouter._pipe cimport PipeEnd, pipe_close_end
 from mediarouter._recv_stream cimport recv_stream_init, recv_stream_release
 from mediarouter._send_stream cimport send_stream_init, send_stream_release
@@ -342,8 +344,7 @@ cdef void plane_remove_transport(Plane *plane, Transport *transport) noexcept no
     ssrc_table_release(&transport.sent)
     twcc_record_free(transport.twcc)
     if transport.downlink != NULL:
-        timer_cancel(plane.timers, &transport.downlink.timer)
-        free(transport.downlink)
+        remove_downlink(plane, transport.downlink)
     plane.transports[transport.handle & SLOT_MASK] = NULL
     free(transport.producers)
     free(transport.consumers)
@@ -420,6 +421,16 @@ cdef int plane_take_gathered(Plane *plane, Encoding *encoding) noexcept nogil:
         plane.balance.gathered -= <uint64_t>count
         plane.gathering -= 1
     return count
+
+
+cdef void remove_downlink(Plane *plane, Downlink *downlink) noexcept nogil:
+    cdef uint64_t waiting = downlink.pace.media.count
+    plane.balance.held -= waiting
+    plane.balance.left[<int>LEFT_GONE] += waiting
+    timer_cancel(plane.timers, &downlink.timer)
+    timer_cancel(plane.timers, &downlink.pace_timer)
+    pace_queue_release(&downlink.pace)
+    free(downlink)
 
 
 cdef void plane_touch_downlink(Plane *plane, Transport *transport, int64_t now_us) noexcept nogil:

@@ -9,6 +9,7 @@ from mediarouter._layer_rates cimport layer_rates_begin, layer_rates_measure, la
 from mediarouter._gather cimport gather_expire, gather_take_turns
 from mediarouter._ice cimport ice_has_consent
 from mediarouter._key_frames cimport key_frame_ask, key_frame_timer
+from mediarouter._pace cimport pace_timer
 from mediarouter._pipe cimport PipeEnd, pipe_flush
 from mediarouter._pipe_out cimport pipe_ask_again
 from mediarouter._plane cimport (
@@ -18,6 +19,7 @@ from mediarouter._plane cimport (
     TIMER_KEY_FRAME,
     TIMER_LIVENESS,
     TIMER_NACK,
+    TIMER_PACE,
     TIMER_PIPE,
     TIMER_REPORTS,
     TIMER_TWCC,
@@ -79,6 +81,8 @@ cdef void reports_run_timers(Plane *plane, int64_t now_us) noexcept nogil:
             check_consent(plane, <Transport *>timer.owner, now_us)
         elif timer.kind == TIMER_DOWNLINK:
             downlink_timer(plane, <Transport *>timer.owner, now_us)
+        elif timer.kind == TIMER_PACE:
+            pace_timer(plane, <Transport *>timer.owner, now_us)
         elif timer.kind == TIMER_LIVENESS:
             check_liveness(plane, <Producer *>timer.owner, now_us)
     gather_take_turns(plane, now_us)
