@@ -17,7 +17,7 @@ from mediarouter._cache cimport CachedPacket, packet_cache_find
 from mediarouter._egress cimport egress_ready, egress_send
 from mediarouter._forward cimport consumer_aim, forward_held, forward_padding
 from mediarouter._layers cimport LAYER_BEST, LAYER_NONE
-from mediarouter._pace cimport pace_send, pace_set_rate
+from mediarouter._pace cimport pace_send, pace_set_target
 from mediarouter._pace_queue cimport pace_queue_init, pace_queue_sent
 from mediarouter._plane cimport (
     PACKET_OVERHEAD,
@@ -41,7 +41,6 @@ from mediarouter.congestion._estimator cimport (
     send_side_budget_bps,
     send_side_deadline_us,
     send_side_init,
-    send_side_pacing_bps,
     send_side_poll,
     send_side_poll_probe,
     send_side_report,
@@ -68,10 +67,11 @@ cdef bint downlink_begin(Plane *plane, Transport *transport, int64_t start_bps, 
         return False
     send_side_init(&downlink.side, start_bps, min_bps, max_bps, now_us)
     prober_init(&downlink.prober)
-    pace_queue_init(&downlink.pace, send_side_pacing_bps(&downlink.side))
+    pace_queue_init(&downlink.pace)
     timer_init(&downlink.timer, TIMER_DOWNLINK, transport)
     timer_init(&downlink.pace_timer, TIMER_PACE, transport)
     transport.downlink = downlink
+    pace_set_target(transport)
     plane_touch_downlink(plane, transport, now_us)
     return True
 
@@ -91,7 +91,7 @@ cdef void downlink_limit(Transport *transport, int64_t bps, int64_t now_us) noex
 cdef void downlink_update(Plane *plane, Transport *transport, int64_t now_us) noexcept nogil:
     if send_side_update(&transport.downlink.side, now_us):
         share_out_if_changed(plane, transport, now_us)
-    pace_set_rate(transport, send_side_pacing_bps(&transport.downlink.side))
+    pace_set_target(transport)
     send_probes(plane, transport, now_us)
     schedule(plane, transport, now_us)
 
@@ -103,7 +103,7 @@ cdef void downlink_timer(Plane *plane, Transport *transport, int64_t now_us) noe
         share_out(plane, transport, now_us)
     else:
         share_out_if_changed(plane, transport, now_us)
-    pace_set_rate(transport, send_side_pacing_bps(&downlink.side))
+    pace_set_target(transport)
     send_probes(plane, transport, now_us)
     schedule(plane, transport, now_us)
 

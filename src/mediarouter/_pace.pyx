@@ -9,11 +9,11 @@ from mediarouter._pace_queue cimport HeldPacket, pace_queue_due_us, pace_queue_n
 from mediarouter._plane cimport Consumer, Downlink, Plane, Transport, plane_consumer
 from mediarouter._send_stream cimport SendRun, send_stream_trace
 from mediarouter._timers cimport timer_arm, timer_cancel
-from mediarouter.congestion._pacer cimport pacer_set_rate
+from mediarouter.congestion._pacer cimport pacer_set_target
 
 
-cdef void pace_set_rate(Transport *transport, int64_t bps) noexcept nogil:
-    pacer_set_rate(&transport.downlink.pace.pacer, bps)
+cdef void pace_set_target(Transport *transport) noexcept nogil:
+    pacer_set_target(&transport.downlink.pace.pacer, transport.downlink.side.target_bps)
 
 
 cdef void pace_timer(Plane *plane, Transport *transport, int64_t now_us) noexcept nogil:

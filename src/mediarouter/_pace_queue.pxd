@@ -26,7 +26,7 @@ cdef struct PaceQueue:
     uint64_t held                  # packets that had to wait
     int64_t longest_us             # the longest wait there was
 
-cdef void pace_queue_init(PaceQueue *queue, int64_t rate_bps) noexcept nogil
+cdef void pace_queue_init(PaceQueue *queue) noexcept nogil
 cdef void pace_queue_release(PaceQueue *queue) noexcept nogil
 cdef inline uint32_t pace_queue_count(const PaceQueue *queue) noexcept nogil:
     return queue.resent.count + queue.media.count

@@ -19,9 +19,9 @@ cdef enum:
     HELD_MAX = 4096                # beyond that packets leave at once: a burst is better than a loss
 
 
-cdef void pace_queue_init(PaceQueue *queue, int64_t rate_bps) noexcept nogil:
+cdef void pace_queue_init(PaceQueue *queue) noexcept nogil:
     memset(queue, 0, sizeof(PaceQueue))
-    pacer_init(&queue.pacer, rate_bps)
+    pacer_init(&queue.pacer, 0)
 
 
 cdef void pace_queue_release(PaceQueue *queue) noexcept nogil:
@@ -119,7 +119,8 @@ cdef class PacedQueue:
     cdef PaceQueue queue
 
     def __cinit__(self, int64_t rate_bps):
-        pace_queue_init(&self.queue, rate_bps)
+        pace_queue_init(&self.queue)
+        pacer_set_rate(&self.queue.pacer, rate_bps)
 
     def __dealloc__(self):
         pace_queue_release(&self.queue)

@@ -79,6 +79,48 @@ def test_it_falls_when_the_link_does():
     assert path.estimator.rtt_us is not None
 
 
+def test_the_budget_falls_before_the_trend_is_sure():
+    """When all packets of a report waited much longer than those of the last, the streams need not wait for more."""
+    estimator, recorder = SendSideEstimator(2_000_000), TwccRecorder(1, 2)
+
+    def report(number: int, waits_us: list[int]) -> None:
+        """Five packets of one frame, and what is known of them a moment later."""
+        began_us = SECOND + number * 50 * MS
+        for i in range(5):
+            estimator.on_packet_sent(5 * number + i, PACKET, began_us)
+        for i, wait_us in enumerate(waits_us):
+            at_us = began_us + 20 * MS + wait_us
+            while (data := recorder.poll_feedback(at_us)) is not None:
+                estimator.on_feedback(data, at_us + 20 * MS)
+            recorder.on_packet(5 * number + i, at_us)
+        at_us = began_us + 60 * MS + 200 * MS
+        while (data := recorder.poll_feedback(at_us)) is not None:
+            estimator.on_feedback(data, at_us)
+
+    for number in range(40):
+        report(number, [i * MS for i in range(5)])
+    before_bps = estimator.target_bps
+    assert estimator.budget_bps > 0.99 * before_bps
+    report(40, [80 * MS + i * 20 * MS for i in range(5)])  # one arrives each 20 ms: 480 kbit/s
+    assert estimator.target_bps >= 0.99 * before_bps, "not yet"
+    assert estimator.budget_bps == pytest.approx(480_000 * 0.85 * (1 - 0.16), rel=0.02)
+    report(41, [60 * MS + i * MS for i in range(5)])
+    assert estimator.budget_bps > 900_000, "it becomes shorter: the target counts again, less what stands"
+
+
+def test_the_budget_leaves_room_for_the_queue_to_empty_and_no_more():
+    path = Path(SendSideEstimator(300_000), 2_000_000)
+    path.run(10)
+    path.capacity_bps = 1_000_000
+    path.run(0.7)
+    queue_us = path.free_us - path.now_us
+    assert queue_us > 100 * MS
+    expected = path.estimator.target_bps * (1 - queue_us / SECOND)
+    assert path.estimator.budget_bps == pytest.approx(expected, rel=0.25)
+    path.run(3, 0.8)
+    assert path.estimator.budget_bps == pytest.approx(path.estimator.target_bps, rel=0.05)
+
+
 def test_a_round_trip_is_measured_by_reports():
     path = Path(SendSideEstimator(300_000), 5_000_000, delay_us=40 * MS)
     path.run(5, rate=0.3)

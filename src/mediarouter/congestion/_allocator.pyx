@@ -350,19 +350,22 @@ cdef bint admits_upgrade(AllocCall *call, AllocStream *stream, AllocRow *row, co
         row.at < 0 or layer.spatial != stream.layers[row.at].spatial)
     cdef bint carried = max(cost_bps, <int64_t>1) <= call.pool_bps
     cdef int64_t margin_bps = call.budget_bps >> BUDGET_MARGIN_SHIFT
+    cdef int64_t key_frame_bps = <int64_t>layer.key_frame_bytes * 8 if spatial else 0
     cdef bint has_room
     if spatial:
-        margin_bps = max(margin_bps, cost_bps // STEP_MARGIN + <int64_t>layer.key_frame_bytes * 8)
+        margin_bps = max(margin_bps, cost_bps // STEP_MARGIN + key_frame_bps)
     has_room = cost_bps + margin_bps <= call.rest_bps - call.reserved_bps
     if spatial and call.now_us < stream.backoff_until_us and not (carried and row.at < 0):
         stream.has_room |= has_room
         refuse(stream, ALLOC_BACK_OFF)
         return False
-    if carried:
+    if carried and (not spatial or call.reserved_bps == 0):
         call.pool_bps -= cost_bps
+        call.reserved_bps += key_frame_bps
         return True
     if has_room and (not spatial or stream.proven or (
             stream.room_since_us >= 0 and call.now_us - stream.room_since_us >= ALLOC_STABLE_US)):
+        call.reserved_bps += key_frame_bps
         return True
     refuse(stream, ALLOC_HELD)
     stream.has_room |= has_room    # a temporal step that has room is not refused

@@ -38,6 +38,8 @@ cdef struct SendSide:
     int64_t reports_left           # in millionths
     uint64_t refused               # reports beyond that
     int usage                      # USAGE_...: what the delay tells
+    int64_t waited_us              # all packets of the last report waited so long at least
+    int64_t jammed_bps             # what a link carries whose queue grows by much; -1: it does not
     uint64_t probes                # clusters begun
     Alr alr
     DelayBased delay

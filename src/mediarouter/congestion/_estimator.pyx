@@ -101,6 +101,9 @@ cdef enum:
     FORMAT_TWCC = 15
     FORMAT_REMB = 15
     DRAIN_US = 1000000             # the queue shall be empty after so long
+    JAMMED_US = 60000              # all packets of a report waited so long, and ...
+    JAMMED_MORE_US = 30000         # ... so much longer than those of the last
+    JAMMED_PACKETS = 3
 
 cdef double LOSS_BORNE = 0.1
 
@@ -111,7 +114,7 @@ cdef void send_side_init(SendSide *side, int64_t start_bps, int64_t min_bps, int
     side.min_bps = min_bps
     side.max_bps = max_bps
     side.target_bps = side.uncapped_bps = start_bps
-    side.acked_bps = side.rtt_us = side.probe_bps = -1
+    side.acked_bps = side.rtt_us = side.probe_bps = side.jammed_bps = -1
     side.usage = USAGE_NORMAL
     side.refill_us = now_us
     side.reports_left = BURST * REPORT
@@ -174,6 +177,7 @@ cdef int send_side_report(SendSide *side, const uint8_t *data, int size, int64_t
         take_received(side, &outcomes[i], now_us)
     if count > lost:
         measure_rtt(side, outcomes + lost, count - lost, now_us)
+        notice_jam(side, outcomes + lost, count - lost)
     side.reported = True
     return count
 
@@ -206,6 +210,27 @@ cdef void measure_rtt(SendSide *side, const Outcome *received, int count, int64_
     side.rtt_us = least_us if side.rtt_us < 0 else side.rtt_us + (least_us - side.rtt_us) // 8
     aimd_set_rtt(&side.delay.aimd, side.rtt_us)
     feedback_watch_report(&side.watch, now_us, least_us)
+
+
+cdef void notice_jam(SendSide *side, const Outcome *received, int count) noexcept nogil:
+    # The trend needs some hundred milliseconds to be sure. Meanwhile the streams need not go on as they are: where a
+    # whole report waited much longer than the one before, its packets came one behind the other, as fast as the link is.
+    cdef const Outcome *last = &received[count - 1]
+    cdef int64_t path_us = last.arrival_us - last.send_us - side.queue.queue_us
+    cdef int64_t waited_us = last.arrival_us - last.send_us
+    cdef int64_t span_us = last.arrival_us - received[0].arrival_us
+    cdef int64_t bytes = 0
+    cdef int i
+    for i in range(1, count):
+        bytes += received[i].size_bytes
+    for i in range(count):
+        waited_us = min(waited_us, received[i].arrival_us - received[i].send_us)
+    waited_us -= path_us
+    if waited_us < side.waited_us or waited_us < JAMMED_US:
+        side.jammed_bps = -1
+    elif count >= JAMMED_PACKETS and span_us > 0 and waited_us - side.waited_us >= JAMMED_MORE_US:
+        side.jammed_bps = bytes * 8 * 1000000 // span_us * 85 // 100
+    side.waited_us = waited_us
 
 
 # ---- the target
@@ -317,10 +342,13 @@ cdef int64_t send_side_deadline_us(const SendSide *side, int64_t now_us) noexcep
 cdef int64_t send_side_budget_bps(const SendSide *side) noexcept nogil:
     # what waits in the queue, in bits over a second, is bits a second
     cdef int64_t drain_bps
+    cdef int64_t bps = side.target_bps
+    if side.jammed_bps >= 0:
+        bps = min(bps, side.jammed_bps)
     if side.queue.queue_us <= 0 or side.acked_bps <= 0:
-        return side.target_bps
-    drain_bps = min(side.queue.queue_us, <int64_t>DRAIN_US) * side.acked_bps // DRAIN_US
-    return max(side.min_bps, side.target_bps - drain_bps)
+        return max(side.min_bps, bps)
+    drain_bps = min(side.queue.queue_us, <int64_t>DRAIN_US) * min(side.acked_bps, bps) // DRAIN_US
+    return max(side.min_bps, bps - drain_bps)
 
 
 cdef int64_t send_side_pacing_bps(const SendSide *side) noexcept nogil:

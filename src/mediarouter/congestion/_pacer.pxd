@@ -5,6 +5,7 @@ cdef enum:
     PACER_BURST_US = 5000          # of the rate may leave at once
     PACER_SLICE_US = 5000          # between two looks at what waits
     PACER_WAIT_US = 250000         # so long a packet waits at most
+    PACER_PERCENT = 150            # of the estimate is the rate
 
 cdef struct Pacer:
     int64_t rate_bps
@@ -12,6 +13,8 @@ cdef struct Pacer:
 
 cdef void pacer_init(Pacer *p, int64_t rate_bps) noexcept nogil
 cdef void pacer_set_rate(Pacer *p, int64_t bps) noexcept nogil
+# The rate that suits an estimate
+cdef void pacer_set_target(Pacer *p, int64_t target_bps) noexcept nogil
 # May a packet leave now, where nothing waits?
 cdef bint pacer_is_free(const Pacer *p, int64_t now_us) noexcept nogil
 cdef void pacer_sent(Pacer *p, int size_bytes, int64_t now_us) noexcept nogil

@@ -1,11 +1,13 @@
 """When what is sent may leave, so that bursts do not fill the network's queue.
 
 Theory of operation
-What was sent keeps the sender busy for as long as it takes at the pacing rate, a multiple of the estimate, and a packet
-may leave while that reaches less than 5 ms ahead. So whoever's network carries three times what is watched gets frames
-of ordinary size at once. Whose network is just enough gets a frame over 13 ms at most (that is a thirtieth of a second
-at 2.5 times the rate), and its queue stays shorter for it; and what is many times larger, as the key frame after a
-switch or a storm of retransmissions, takes the time it needs.
+What was sent keeps the sender busy for as long as it takes at the pacing rate, and a packet may leave while that reaches
+less than 5 ms ahead. The rate is half as much again as the estimate, less than encoders take (libwebrtc 2.5 times): a
+router's bursts are the key frames after switches of layers, of several streams at a time, and what the network is sent
+faster than it carries stands in its queue, where audio waits too and the estimator sees congestion. So whoever's
+network carries five times what is watched gets frames of ordinary size at once. Whose network is just enough gets a
+frame over 22 ms (that is a thirtieth of a second at the rate), no later than its network would have brought it; and
+what is many times larger, as a key frame or a storm of retransmissions, takes the time it needs.
 
 What has to wait leaves in order, in slices of 5 ms, so that each is a few packets in one system call. Nothing waits
 longer than 250 ms: when what is there would take longer, it leaves as fast as that needs, whatever the rate.
@@ -32,6 +34,10 @@ cdef void pacer_init(Pacer *p, int64_t rate_bps) noexcept nogil:
 
 cdef void pacer_set_rate(Pacer *p, int64_t bps) noexcept nogil:
     p.rate_bps = min(max(bps, <int64_t>RATE_MIN_BPS), <int64_t>RATE_MAX_BPS)
+
+
+cdef void pacer_set_target(Pacer *p, int64_t target_bps) noexcept nogil:
+    pacer_set_rate(p, min(max(target_bps, 0), <int64_t>RATE_MAX_BPS) * PACER_PERCENT // 100)
 
 
 cdef bint pacer_is_free(const Pacer *p, int64_t now_us) noexcept nogil:
@@ -95,6 +101,10 @@ cdef class MediaPacer:
     def set_rate(self, int64_t bps):
         """Set the rate that what is sent from now on is spread at, in bit/s; taken as 1,000..2e9."""
         pacer_set_rate(&self.pacer, bps)
+
+    def set_target(self, int64_t target_bps):
+        """Set the rate that suits an estimate of the network, in bit/s: 1.5 times as much."""
+        pacer_set_target(&self.pacer, target_bps)
 
     def is_free(self, int64_t now_us):
         """True when a packet may leave now; for when nothing waits.

@@ -10,9 +10,9 @@ WIDE = link(1_000_000_000, 10)
 
 
 class RouterPath(Path):
-    def __init__(self, pacing_bps: int) -> None:
+    def __init__(self, target_bps: int) -> None:
         super().__init__(WIDE, WIDE)
-        self.estimator.pacing_bps = pacing_bps
+        self.estimator.target_bps = target_bps
         self.sender = RouterSender(self.clock, self.estimator, self.forward, self.backward)
 
     def times(self) -> list[int]:
@@ -20,7 +20,7 @@ class RouterPath(Path):
 
 
 def test_a_frame_leaves_at_once_where_there_is_room():
-    path = RouterPath(20_000_000)
+    path = RouterPath(14_000_000)
     for _ in range(6):
         path.sender.send(1250)
     path.run(1)
@@ -28,7 +28,7 @@ def test_a_frame_leaves_at_once_where_there_is_room():
 
 
 def test_a_burst_leaves_in_slices_and_audio_between_them():
-    path = RouterPath(5_000_000)
+    path = RouterPath(3_333_334)
     for _ in range(20):
         path.sender.send(1250)  # 2 ms
     path.clock.call_at(100, path.sender.send_now, 120)
@@ -42,7 +42,7 @@ def test_a_burst_leaves_in_slices_and_audio_between_them():
 
 
 def test_a_probe_takes_what_waits_and_pads_the_rest():
-    path = RouterPath(1_000_000)
+    path = RouterPath(666_667)
     for _ in range(4):
         path.sender.send(1250)
     path.estimator.probes.append(ProbeOrder(id=7, rate_bps=2_000_000, packets=5, bytes=6000))

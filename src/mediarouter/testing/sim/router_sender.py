@@ -13,13 +13,13 @@ class RouterSender(Sender):
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
-        self._pacer = MediaPacer(self.estimator.pacing_bps)
+        self._pacer = MediaPacer(0)
         self._came_us: deque[int] = deque()  # of what waits
 
     def send(self, size: int) -> None:
         """A packet of media, when its turn comes."""
         now_us = self.clock.now_us
-        self._pacer.set_rate(self.estimator.pacing_bps)
+        self._pacer.set_target(self.estimator.target_bps)
         if not self._queue and not self._probes and self._pacer.is_free(now_us):
             self._pacer.on_sent(size, now_us)
             self._transmit(size, MEDIA, 0)
@@ -31,7 +31,7 @@ class RouterSender(Sender):
             self._pump_at(self._media_due_us(now_us))
 
     def _pump_media(self, time_us: int) -> None:
-        self._pacer.set_rate(self.estimator.pacing_bps)
+        self._pacer.set_target(self.estimator.target_bps)
         while self._queue and self._pacer.is_due(self._came_us[0], time_us):
             self._send_waiting(0)
 
