@@ -489,9 +489,11 @@ cdef class SendSideEstimator:
 
     @property
     def counters(self):
-        """Reports taken, refused for coming too often, and malformed; statuses about unknown packets; probes begun."""
+        """Reports taken, refused for coming too often, and malformed; statuses looked at, about unknown packets, and
+        about packets that had arrived already; probes begun."""
         return {"reports": self.side.match.reports, "refused": self.side.refused,
-                "malformed": self.side.match.malformed, "unknown": self.side.match.unknown,
+                "malformed": self.side.match.malformed, "statuses": self.side.match.statuses,
+                "unknown": self.side.match.unknown,
                 "repeated": self.side.match.repeated, "probes": self.side.probes}
 
     @property
