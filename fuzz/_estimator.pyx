@@ -1,5 +1,5 @@
-"""The estimator of the send side in C: an input is RTCP that comes again and again, moved along the numbers and the time,
-while packets are sent; its last bytes say when."""
+"""The estimator of the send side in C: an input is RTCP that comes again and again, moved along numbers and time, while
+packets are sent; its last bytes say when."""
 
 from fuzz._dice cimport Dice, below, roll
 from fuzz._loop cimport Tally, exact, loop_of, ran

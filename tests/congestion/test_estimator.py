@@ -86,7 +86,7 @@ def test_a_round_trip_is_measured_by_reports():
     assert 80 * MS <= path.estimator.rtt_us <= 100 * MS
 
 
-def test_application_limited_it_does_not_grow_without_a_probe():
+def test_r11_application_limited_it_does_not_grow_without_a_probe():
     """A sender that sends little proves little: the estimate stays below twice what arrives (STREAMS R11)."""
     path = Path(SendSideEstimator(300_000), 50_000_000)
     path.run(3)
