@@ -44,6 +44,7 @@ def test_each_scenario_of_congestion_control_has_a_line_and_a_picture():
     page = (ROOT / "docs" / "congestion_scenarios.md").read_text()
     pictures = ROOT / "docs" / "pictures" / "congestion"
     for scenario in SCENARIOS.values():
-        assert re.search(rf"^\*\*{scenario.id}\*\* .*{re.escape(scenario.title[1:])}.*\n\n!\[{scenario.id}\]", page, re.M)
+        line = rf"^\*\*{scenario.id}\*\* .*{re.escape(scenario.title[1:])}.*\n\n"
+        assert re.search(rf"{line}!\[{scenario.id}\]", page, re.MULTILINE), scenario.id
     assert {path.stem for path in pictures.iterdir()} == set(SCENARIOS)
     assert sum(path.stat().st_size for path in pictures.iterdir()) <= 2_000_000
