@@ -201,6 +201,23 @@ def test_a_receiver_s_limit_is_kept():
     assert meeting.layers() == [0]
 
 
+def test_limits_may_change_at_any_time():
+    meeting = Meeting()
+    meeting.run(4)
+    assert meeting.layers() == [2]
+    assert _downlink_commands.set_limits(meeting.call.engine, meeting.viewer.handle, 10_000, 400_000)
+    meeting.run(1)
+    assert meeting.figures()["target_bps"] == 400_000
+    assert meeting.layers() == [0]
+    assert _downlink_commands.set_limits(meeting.call.engine, meeting.viewer.handle, 10_000, 20_000_000)
+    meeting.run(5)
+    assert meeting.layers() == [2]
+    meeting.link.capacity_bps = 300_000
+    assert _downlink_commands.set_limits(meeting.call.engine, meeting.viewer.handle, 2_500_000, 20_000_000)
+    meeting.run(3)
+    assert meeting.figures()["target_bps"] >= 2_500_000
+
+
 def test_who_is_more_important_gets_more():
     meeting = Meeting(cameras=2, capacity_bps=2_000_000)
     _downlink_commands.set_importance(meeting.call.engine, meeting.consumers[1], 2, 1)
@@ -224,6 +241,11 @@ def test_commands_refuse_what_is_out_of_range_or_gone():
         _downlink_commands.begin(call.engine, peer.handle, 1_000, 2_000, 3_000)
     with pytest.raises(InvalidStateError, match="transport"):
         _downlink_commands.begin(call.engine, 0, 1_000, 1_000, 3_000)
+    with pytest.raises(InvalidStateError, match="transport"):
+        _downlink_commands.set_limits(call.engine, 0, 1_000, 3_000)
+    with pytest.raises(ValueError, match="rates must be"):
+        _downlink_commands.set_limits(call.engine, peer.handle, 3_001, 3_000)
+    assert _downlink_commands.set_limits(call.engine, peer.handle, 1_000, 3_000) is False
     with pytest.raises(InvalidStateError, match="consumer"):
         _downlink_commands.set_importance(call.engine, 0, 4, 1)
     for stream_class, weight in ((5, 1), (-1, 1), (4, 0), (4, 1001)):

@@ -18,7 +18,7 @@ from mediarouter._plane cimport (
     plane_transport,
 )
 from mediarouter.congestion._alloc_stream cimport ALLOC_GRID, ALLOC_WEIGHT_MAX
-from mediarouter.congestion._estimator cimport check_limits, send_side_budget_bps
+from mediarouter.congestion._estimator cimport check_limits, send_side_budget_bps, send_side_set_limits
 from mediarouter.congestion._layer_hull cimport AllocLayer
 
 from mediarouter.errors import InvalidStateError
@@ -53,6 +53,29 @@ def begin(Engine engine not None, uint32_t transport_handle, int64_t start_bps, 
         raise InvalidStateError("transport closed")
     if not begun:
         raise MemoryError("no memory to watch a transport's network")
+
+
+def set_limits(Engine engine not None, uint32_t transport_handle, int64_t min_bps, int64_t max_bps):
+    """Other limits of the estimate, as for `begin`. True: its network is watched; False: it is not, or not yet.
+
+    Raises:
+        ValueError: limits out of range or order.
+        InvalidStateError: the transport is gone.
+    """
+    cdef Transport *transport
+    cdef bint watched = False
+    check_limits(min_bps, min_bps, max_bps)
+    with nogil:
+        loop_lock(engine.loop)
+        transport = plane_transport(&engine.loop.plane, transport_handle)
+        if transport != NULL and transport.downlink != NULL:
+            watched = True
+            send_side_set_limits(&transport.downlink.side, min_bps, max_bps, loop_time_us(engine.loop))
+            plane_touch_downlink(&engine.loop.plane, transport, loop_time_us(engine.loop))
+        loop_unlock(engine.loop)
+    if transport == NULL:
+        raise InvalidStateError("transport closed")
+    return watched
 
 
 def set_importance(Engine engine not None, uint32_t consumer_handle, int stream_class, int weight):

@@ -11,9 +11,11 @@ from mediarouter._layers cimport LAYER_NONE
 from mediarouter._lookup cimport SsrcEntry, ssrc_table_find
 from mediarouter._pipe_out cimport pipe_tell_stream
 from mediarouter._plane cimport (
+    PACKET_OVERHEAD,
     ROLE_CONSUMER,
     ROLE_MEDIA,
     Consumer,
+    Downlink,
     Encoding,
     Plane,
     Producer,
@@ -44,6 +46,7 @@ from mediarouter._rtcp cimport (
 )
 from mediarouter._send_stream cimport SendRun, send_stream_may_resend, send_stream_trace
 from mediarouter._timers cimport timer_arm
+from mediarouter.congestion._resend_budget cimport resend_budget_take
 from mediarouter.congestion._twcc cimport TwccFeedback, TwccStatus, twcc_parse
 
 cdef enum:
@@ -201,10 +204,18 @@ cdef void answer_nack(Plane *plane, Consumer *consumer, uint16_t seq, int64_t no
         consumer.awaited += 1
     elif packet == NULL:
         consumer.missed += 1
-    elif not send_stream_may_resend(&consumer.stream, seq, rtt_us, now_us):
+    elif (run.encoding == consumer.resend_encoding and source_seq < consumer.resend_from
+          or not send_stream_may_resend(&consumer.stream, seq, rtt_us, now_us)
+          or not may_afford(consumer.transport, packet.size, now_us)):
         consumer.refused += 1
     elif not forward_again(plane, consumer, run, packet, now_us):
         consumer.missed += 1
+
+
+cdef inline bint may_afford(Transport *transport, int size, int64_t now_us) noexcept nogil:
+    cdef Downlink *downlink = transport.downlink
+    return downlink == NULL or resend_budget_take(&downlink.resends, downlink.side.target_bps, size + PACKET_OVERHEAD,
+                                                  now_us)
 
 
 cdef int handle_twcc(Transport *transport, const RtcpView *view, int64_t now_us) noexcept nogil:
@@ -265,6 +276,7 @@ cdef void ask_for_viewer(Plane *plane, Consumer *consumer, int64_t now_us) noexc
     if consumer == NULL or not consumer.producer.is_video:
         return
     consumer.key_frame_requests += 1
+    consumer.awaits_key_frame = True
     if consumer.layers.current_spatial != LAYER_NONE:
         key_frame_ask(plane, &consumer.producer.encodings[consumer.layers.current_spatial], now_us)
 

@@ -316,7 +316,7 @@ cdef int ingress_take_media(Plane *plane, Encoding *encoding, const RtpView *vie
     passage_init(&passage, view, encoding, seq)
     layer_rates_count(encoding, passage.info.temporal_layer, view.size + PACKET_OVERHEAD)
     if passage.info.key_frame and passage.info.frame_start:
-        key_frame_arrived(plane, encoding)
+        key_frame_arrived(plane, encoding, seq)
     if encoding.cache != NULL:
         gather_packet(plane, encoding, seq, not (view.marker or recovered), now_us)
         return 0

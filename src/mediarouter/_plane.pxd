@@ -20,6 +20,7 @@ from mediarouter.congestion._allocator cimport AllocRow
 from mediarouter.congestion._estimator cimport SendSide
 from mediarouter.congestion._layer_hull cimport AllocLayer
 from mediarouter.congestion._prober cimport Prober
+from mediarouter.congestion._resend_budget cimport ResendBudget
 from mediarouter.congestion._twcc cimport TwccRecord
 
 cdef enum:
@@ -142,6 +143,9 @@ cdef struct Consumer:
     uint64_t awaited               # of them, those that the publisher still owes us: they go out as they come
     uint64_t refused               # asked for again too soon, or too often
     uint64_t missed                # gone
+    int64_t resend_from            # of an encoding, source number: what is before a key frame asked for is not resent
+    uint8_t resend_encoding
+    bint awaits_key_frame          # the viewer asked for one that has not come yet
     uint64_t key_frame_requests    # PLI and FIR from the viewer
     uint32_t ssrc
     uint32_t rtx_ssrc              # 0: none, resend as is
@@ -180,6 +184,7 @@ cdef struct Downlink:              # what a viewer's network carries, and who is
     uint64_t allocations
     uint64_t probe_packets
     bint stale                     # who wants what has changed since
+    ResendBudget resends
 
 cdef struct Transport:             # what every packet sent needs comes first
     uint32_t handle

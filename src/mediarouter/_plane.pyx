@@ -451,6 +451,8 @@ cdef void plane_forget_history(Plane *plane, Encoding *encoding) noexcept nogil:
     for i in range(producer.consumer_count):
         if producer.consumers[i].layers.current_spatial == encoding.index:
             layers_reset(&producer.consumers[i].layers)
+        if producer.consumers[i].resend_encoding == encoding.index:
+            producer.consumers[i].resend_from = 0      # its numbers may begin anew
 
 
 cdef void plane_restart_encoding(Plane *plane, Encoding *encoding, uint32_t ssrc) noexcept nogil:

@@ -128,7 +128,7 @@ def test_a_round_trip_is_measured_by_reports():
     assert 80 * MS <= path.estimator.rtt_us <= 100 * MS
 
 
-def test_application_limited_it_does_not_grow_without_a_probe():
+def test_r11_application_limited_it_does_not_grow_without_a_probe():
     """A sender that sends little proves little: the estimate stays below twice what arrives (STREAMS R11)."""
     path = Path(SendSideEstimator(300_000), 50_000_000)
     path.run(3)
@@ -167,6 +167,31 @@ def test_remb_caps_at_once_and_gives_back_at_once():
     assert path.estimator.target_bps <= 250_000
     path.estimator.on_feedback(bytes(Remb(1, 0)), path.now_us)
     assert path.estimator.target_bps == before
+
+
+def test_limits_hold_at_once_and_may_be_lifted_again():
+    path = Path(SendSideEstimator(1_000_000), 5_000_000)
+    path.estimator.set_demand(4_000_000, 1_000_000)
+    path.run(5)
+    assert path.estimator.target_bps > 3_000_000
+    path.estimator.set_limits(100_000, 700_000)
+    assert path.estimator.target_bps == 700_000
+    assert max(path.run(5)) == 700_000
+    path.estimator.set_limits(100_000, 100_000_000)
+    assert path.run(3)[-1] > 3_000_000
+    path.capacity_bps = 300_000
+    path.estimator.set_limits(2_000_000, 100_000_000)
+    assert min(path.run(3)) >= 2_000_000
+
+
+def test_a_lifted_limit_alone_calls_for_no_probe():
+    path = Path(SendSideEstimator(1_000_000, max_bps=1_000_000), 50_000_000)
+    path.run(5)
+    before = path.estimator.counters["probes"]
+    path.estimator.set_limits(10_000, 100_000_000)
+    path.estimator.set_demand(900_000, 900_000)
+    path.run(3, rate=0.8)
+    assert path.estimator.counters["probes"] == before
 
 
 def test_other_rtcp_and_rubbish_say_nothing():
@@ -210,6 +235,14 @@ def test_limits_out_of_order_are_refused(limits):
     start_bps, min_bps, max_bps = limits
     with pytest.raises(ValueError, match="rates must be"):
         SendSideEstimator(start_bps, min_bps, max_bps)
+
+
+@pytest.mark.parametrize("limits", [(999, 10**6), (2 * 10**6, 10**6), (1000, 10**9 + 1)])
+def test_other_limits_out_of_order_are_refused_and_change_nothing(limits):
+    estimator = SendSideEstimator(1_000_000)
+    with pytest.raises(ValueError, match="rates must be"):
+        estimator.set_limits(*limits)
+    assert estimator.target_bps == 1_000_000
 
 
 def test_arguments_out_of_range_are_refused():

@@ -14,9 +14,22 @@ from mediarouter import (
     UnsupportedError,
     Worker,
 )
-from mediarouter.parameters import RtpCodecParameters, RtpEncodingParameters, RtpParameters
+from mediarouter.parameters import (
+    TRANSPORT_CC,
+    RtcpFeedback,
+    RtpCodecCapability,
+    RtpCodecParameters,
+    RtpEncodingParameters,
+    RtpHeaderExtension,
+    RtpParameters,
+)
 from tests.e2e.test_light_clients import CAPABILITIES, OPUS, VP8
 
+FEEDBACK = (RtcpFeedback("nack"), RtcpFeedback("transport-cc"))
+WATCHED = RtpCapabilities(
+    (RtpCodecCapability("video", "video/VP8", 90000, rtcp_feedback=FEEDBACK, preferred_payload_type=120),),
+    (RtpHeaderExtension("video", TRANSPORT_CC, 3),),
+)
 FINGERPRINT = DtlsFingerprint("sha-256", ":".join(["AB"] * 32))
 
 
@@ -131,6 +144,33 @@ def test_what_cannot_be_consumed_is_refused_with_the_reason():
         consumer = await receiving.consume(producer.id, rtp_capabilities=CAPABILITIES)
         assert [c.payload_type for c in consumer.rtp_parameters.codecs] == [120, 121]
         assert consumer.rtp_parameters.rtcp.cname == sending.cname
+
+    run(scenario)
+
+
+def test_a_transports_bitrates_are_checked_and_kept():
+    async def scenario(worker, router):
+        sending, receiving = await router.create_webrtc_transport(), await router.create_webrtc_transport()
+        producer = await sending.produce(kind="video", rtp_parameters=VP8)
+        receiving.set_min_outgoing_bitrate(50_000)
+        receiving.set_max_outgoing_bitrate(600_000)
+        with pytest.raises(ValueError, match="bandwidth must be"):
+            receiving.set_max_outgoing_bitrate(49_999)
+        with pytest.raises(ValueError, match="bandwidth must be"):
+            receiving.set_min_outgoing_bitrate(600_001)
+        await receiving.consume(producer.id, rtp_capabilities=WATCHED)
+        assert receiving.stats()["downlink"]["target_bps"] == 600_000
+        receiving.set_max_outgoing_bitrate(300_000)
+        assert receiving.stats()["downlink"]["target_bps"] == 300_000
+        receiving.set_max_outgoing_bitrate(900_000)
+        receiving.set_min_outgoing_bitrate(700_000)
+        assert receiving.stats()["downlink"]["target_bps"] == 700_000
+        unwatched = await router.create_webrtc_transport(bandwidth=None)
+        with pytest.raises(InvalidStateError, match="bandwidth=None"):
+            unwatched.set_max_outgoing_bitrate(300_000)
+        receiving.close()
+        with pytest.raises(InvalidStateError, match="closed"):
+            receiving.set_min_outgoing_bitrate(300_000)
 
     run(scenario)
 

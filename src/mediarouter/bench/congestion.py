@@ -9,7 +9,7 @@ import typer
 from mediarouter.bench import display
 from mediarouter.testing.sim.allocators import MakeAllocator, known_allocators
 from mediarouter.testing.sim.checks import GOAL, MISSED, REFERENCE
-from mediarouter.testing.sim.estimator import MakeEstimator, known_estimators
+from mediarouter.testing.sim.estimator import MakeEstimator, find_estimator, known_estimators
 from mediarouter.testing.sim.pictures import plot as draw
 from mediarouter.testing.sim.record import Record
 from mediarouter.testing.sim.scenario import Scenario
@@ -25,7 +25,8 @@ def congestion_command(
     scenario: list[str] = SCENARIO,
     seeds: int = typer.Option(3, min=1, max=1000, help="Each scenario runs once with each; the worst counts."),
     estimator: str = typer.Option(
-        next(iter(known_estimators())), help=f"What is judged: {', '.join(known_estimators())}."
+        next(iter(known_estimators())),
+        help=f"What is judged: {', '.join(known_estimators())}; or a Controller, as module:Class or file.py:Class.",
     ),
     allocator: str = typer.Option(
         next(iter(known_allocators())), help=f"Who chooses layers: {', '.join(known_allocators())}."
@@ -34,11 +35,11 @@ def congestion_command(
     plot: Path | None = PLOT,
 ) -> None:
     """How an estimator does in simulated networks: each figure beside what references assert and what is our goal."""
-    makes, allocators = known_estimators(), known_allocators()
-    for name, known in ((estimator, makes), (allocator, allocators)):
-        if name not in known:
-            fail(f"nothing is called {name}: {', '.join(known)}", 2)
+    allocators = known_allocators()
+    if allocator not in allocators:
+        fail(f"nothing is called {allocator}: {', '.join(allocators)}", 2)
     try:
+        make = find_estimator(estimator)
         scenarios = select(scenario)
     except ValueError as error:
         fail(str(error), 2)
@@ -47,7 +48,7 @@ def congestion_command(
             plot.mkdir(parents=True, exist_ok=True)
             display.check_plot(plot / "run.png")
         with display.progress_bar("congestion") as tell:
-            rows = judge(scenarios, makes[estimator], allocators[allocator], seeds, plot, tell)
+            rows = judge(scenarios, make, allocators[allocator], seeds, plot, tell)
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
     except ImportError:

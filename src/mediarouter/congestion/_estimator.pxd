@@ -63,6 +63,8 @@ cdef int send_side_report(SendSide *side, const uint8_t *data, int size, int64_t
 # After all reports of a datagram. True when the target changed.
 cdef bint send_side_update(SendSide *side, int64_t now_us) noexcept nogil
 cdef void send_side_set_receiver_limit(SendSide *side, int64_t bps, int64_t now_us) noexcept nogil
+# Other limits, min_bps <= max_bps, as of send_side_init. True when the target changed.
+cdef bint send_side_set_limits(SendSide *side, int64_t min_bps, int64_t max_bps, int64_t now_us) noexcept nogil
 # What whoever sends could use, and what it uses
 cdef void send_side_set_demand(SendSide *side, int64_t demand_bps, int64_t in_use_bps, int64_t now_us) noexcept nogil
 # What is due: missing feedback, probes. True when the target changed.

@@ -27,7 +27,7 @@ from mediarouter._rtcp cimport (
     rtcp_reader_init,
 )
 from mediarouter._timers cimport timer_earlier
-from mediarouter.congestion._aimd cimport aimd_set_estimate, aimd_set_rtt
+from mediarouter.congestion._aimd cimport aimd_set_estimate, aimd_set_limits, aimd_set_rtt
 from mediarouter.congestion._alr cimport alr_init, alr_sent, alr_set_estimate
 from mediarouter.congestion._delay_based cimport (
     DelayResult,
@@ -54,6 +54,7 @@ from mediarouter.congestion._loss_based cimport (
     loss_based_packet,
     loss_based_set_acked,
     loss_based_set_estimate,
+    loss_based_set_limits,
     loss_based_set_parameters,
     loss_based_update,
 )
@@ -302,6 +303,17 @@ cdef void send_side_set_receiver_limit(SendSide *side, int64_t bps, int64_t now_
         side.capped = True
 
 
+cdef bint send_side_set_limits(SendSide *side, int64_t min_bps, int64_t max_bps, int64_t now_us) noexcept nogil:
+    side.min_bps = min_bps
+    side.max_bps = max_bps
+    aimd_set_limits(&side.delay.aimd, min_bps, max_bps)
+    loss_based_set_limits(&side.loss, min_bps, max_bps)
+    # not by probe_controller_set_bounds, which would fire a burst at the new limit: demand alone asks for probes
+    side.probe_controller.min_bps = min_bps
+    side.probe_controller.max_bps = max_bps
+    return set_target(side, side.uncapped_bps, now_us)
+
+
 cdef void send_side_set_demand(SendSide *side, int64_t demand_bps, int64_t in_use_bps, int64_t now_us) noexcept nogil:
     probe_controller_set_demand(&side.probe_controller, demand_bps, in_use_bps, now_us)
 
@@ -443,6 +455,15 @@ cdef class SendSideEstimator:
         send_side_update(&self.side, now_us)
         return total
 
+    def set_limits(self, int64_t min_bps, int64_t max_bps):
+        """Other limits from now on; the target is within them at once.
+
+        Raises:
+            ValueError: not 1,000 <= min_bps <= max_bps <= 1,000,000,000 bit/s.
+        """
+        check_limits(min_bps, min_bps, max_bps)
+        send_side_set_limits(&self.side, min_bps, max_bps, self.now_us)
+
     def set_demand(self, int64_t bps, int64_t in_use_bps):
         """What whoever sends could use next, and what it uses: probes look for the difference.
 
@@ -496,9 +517,11 @@ cdef class SendSideEstimator:
 
     @property
     def counters(self):
-        """Reports taken, refused for coming too often, and malformed; statuses about unknown packets; probes begun."""
+        """Reports taken, refused for coming too often, and malformed; statuses looked at, about unknown packets, and
+        about packets that had arrived already; probes begun."""
         return {"reports": self.side.match.reports, "refused": self.side.refused,
-                "malformed": self.side.match.malformed, "unknown": self.side.match.unknown,
+                "malformed": self.side.match.malformed, "statuses": self.side.match.statuses,
+                "unknown": self.side.match.unknown,
                 "repeated": self.side.match.repeated, "probes": self.side.probes}
 
     @property

@@ -17,6 +17,7 @@ cdef struct FeedbackMatch:
     int64_t reference              # of the newest report, unwrapped; 64 ms
     bint started
     uint64_t reports
+    uint64_t statuses              # looked at: what reports cost
     uint64_t received              # packets, each once
     uint64_t lost                  # told as lost, whatever became of them later
     uint64_t malformed

@@ -67,6 +67,7 @@ cdef int feedback_match_twcc(FeedbackMatch *match, SendHistory *history, const u
         match.malformed += 1
         return count
     match.reports += 1
+    match.statuses += <uint64_t>count
     if count == 0:
         return 0
     later_us = reference_of(match, &feedback)
@@ -174,9 +175,9 @@ cdef class FeedbackMatchFace:
 
     @property
     def counters(self):
-        """reports, malformed, unknown, repeated."""
-        return {"reports": self.match.reports, "malformed": self.match.malformed, "unknown": self.match.unknown,
-                "repeated": self.match.repeated}
+        """reports, malformed, statuses looked at, unknown, repeated."""
+        return {"reports": self.match.reports, "malformed": self.match.malformed, "statuses": self.match.statuses,
+                "unknown": self.match.unknown, "repeated": self.match.repeated}
 
     @property
     def in_flight_bytes(self):

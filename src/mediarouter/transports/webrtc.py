@@ -252,6 +252,30 @@ class WebRtcTransport(Emitter):
         consumer.on("close", lambda: self._forget_consumer(consumer))
         return consumer
 
+    def set_max_outgoing_bitrate(self, bps: int) -> None:
+        """The client gets no more than this from now on, whatever its network carries.
+
+        Args:
+            bps: with IP, UDP and SRTP; from the least bitrate to 1,000,000,000.
+
+        Raises:
+            ValueError: out of range.
+            InvalidStateError: closed, or made with `bandwidth=None`: then nothing limits what is sent.
+        """
+        self._set_limits(max_bps=bps)
+
+    def set_min_outgoing_bitrate(self, bps: int) -> None:
+        """The client's network is taken to carry this much from now on, whatever its feedback tells.
+
+        Args:
+            bps: with IP, UDP and SRTP; from 1,000 to the most bitrate.
+
+        Raises:
+            ValueError: out of range.
+            InvalidStateError: closed, or made with `bandwidth=None`.
+        """
+        self._set_limits(min_bps=bps)
+
     def stats(self) -> dict[str, Any]:
         """Figures of now: packets and bytes both ways, what transport-wide feedback told, the viewer's REMB;
         under "downlink" what is known of its network, None while nothing is.
@@ -300,6 +324,16 @@ class WebRtcTransport(Emitter):
         limits = self._bandwidth
         if limits and TRANSPORT_CC_KIND in kinds and has_feedback(media_codec(parameters), "transport-cc"):
             _downlink_commands.begin(self._engine, self._handle, limits.start_bps, limits.min_bps, limits.max_bps)
+
+    def _set_limits(self, min_bps: int | None = None, max_bps: int | None = None) -> None:
+        self._must_be_open()
+        now = self._bandwidth
+        if now is None:
+            raise InvalidStateError("the transport was made with bandwidth=None: its network is not watched")
+        least = now.min_bps if min_bps is None else min_bps
+        most = now.max_bps if max_bps is None else max_bps
+        self._bandwidth = Bandwidth(min(max(now.start_bps, least), most), least, most)
+        _downlink_commands.set_limits(self._engine, self._handle, least, most)
 
     def _add_consumer(
         self,

@@ -9,8 +9,9 @@ from collections import deque
 from collections.abc import Callable
 from math import ceil
 
+from mediarouter.congestion import Probe
 from mediarouter.testing.sim.clock import Clock
-from mediarouter.testing.sim.estimator import Estimator, Probe
+from mediarouter.testing.sim.estimator import Estimator
 from mediarouter.testing.sim.link import Link
 from mediarouter.testing.sim.packet import AUDIO, MEDIA, PADDING, Packet
 from mediarouter.testing.sim.receiver import Receiver
