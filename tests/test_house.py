@@ -26,6 +26,7 @@ LAYERS = {
         "_capture",
         "_rtcp",
         "_rtcp_bitrates",
+        "_congestion_feedback",
         "_rtcp_ccfb",
         "_rtcp_feedback",
         "_rtcp_packet",
