@@ -3,10 +3,9 @@
 Theory of operation
 Each stream has a ring of arrival times by unwrapped sequence number, small at first and grown while more is unreported.
 A report begins where the last one ended, so what is missing in between is told as not arrived; a packet that comes
-after its number was reported moves the beginning back, and the window is told again. After a jump of more than a thousand
+after its number was reported moves the beginning back, and the window is told again. After a jump of more than 1,024
 numbers a stream begins anew there: to list what is missing would cost more than it tells. All rings together take
-64 KiB at most, and where there are more streams than they have room for, the one that was heard least recently gives
-way.
+64 KiB at most, and where there are more streams than they have room for, the one heard least recently gives way.
 
 Times are kept in 1/65536 s, as the report's own timestamp has them, the last two bits given to the packet's ECN mark:
 61 us, where reports tell 1/1024 s. A report costs 5 % of what came in since the one before, as far as an interval of 50

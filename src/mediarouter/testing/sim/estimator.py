@@ -6,6 +6,7 @@ from typing import Protocol, TypeAlias
 
 from mediarouter import congestion
 from mediarouter._transport_feedback import from_bytes
+from mediarouter.rtcp import Ccfb, parse
 
 TRANSPORT_FEEDBACK = 205  # RFC 4585 section 6.1
 
@@ -31,11 +32,14 @@ class Estimator(Protocol):
     @property
     def pacing_bps(self) -> int: ...
 
-    def on_packet_sent(self, seq: int, size: int, now_us: int, probe_cluster: int = 0) -> None:
-        """A packet leaves with this transport-wide number (16 bits); `size` is what the network carries for it."""
+    def on_packet_sent(
+        self, seq: int, size: int, now_us: int, probe_cluster: int = 0, *, ssrc: int | None = None, rtp_seq: int = 0
+    ) -> None:
+        """A packet leaves with this transport-wide number (16 bits); `size` is what the network carries for it. A
+        receiver that reports by RFC 8888 names it by SSRC and RTP sequence number."""
 
     def on_feedback(self, rtcp: bytes, now_us: int) -> object:
-        """RTCP came: transport-wide feedback, or REMB."""
+        """RTCP came: transport-wide feedback, that of RFC 8888, or REMB."""
 
     def set_demand(self, bps: int, in_use_bps: int) -> None:
         """What whoever sends could use, and what it uses."""
@@ -73,7 +77,9 @@ class FixedRate:
         self.target_bps = target_bps
         self.pacing_bps = round(target_bps * pacing)
 
-    def on_packet_sent(self, seq: int, size: int, now_us: int, probe_cluster: int = 0) -> None: ...
+    def on_packet_sent(
+        self, seq: int, size: int, now_us: int, probe_cluster: int = 0, *, ssrc: int | None = None, rtp_seq: int = 0
+    ) -> None: ...
     def on_feedback(self, rtcp: bytes, now_us: int) -> None: ...
     def set_demand(self, bps: int, in_use_bps: int) -> None: ...
     def poll(self, now_us: int) -> int | None:
@@ -108,12 +114,18 @@ class LossAimd:
     def pacing_bps(self) -> int:
         return int(self._target * 2.5)
 
-    def on_packet_sent(self, seq: int, size: int, now_us: int, probe_cluster: int = 0) -> None: ...
+    def on_packet_sent(
+        self, seq: int, size: int, now_us: int, probe_cluster: int = 0, *, ssrc: int | None = None, rtp_seq: int = 0
+    ) -> None: ...
 
     def on_feedback(self, rtcp: bytes, now_us: int) -> None:
         if rtcp[1] != TRANSPORT_FEEDBACK:
             return
-        lost = any(arrival is None for _, arrival in from_bytes(rtcp).arrivals)
+        (report,) = parse(rtcp)
+        if isinstance(report, Ccfb):
+            lost = any(arrival is None for stream in report.streams for arrival in stream.arrivals)
+        else:
+            lost = any(arrival is None for _, arrival in from_bytes(rtcp).arrivals)
         elapsed_us, self._grown_us = now_us - self._grown_us, now_us
         if not lost:
             self._target *= 1 + self.GROWTH_A_SECOND * min(elapsed_us, 1_000_000) / 1_000_000
