@@ -26,12 +26,14 @@ LOSS_STATES = ("none", "increasing", "decreasing", "increasing with padding")  #
 USAGES = ("normal", "over", "under")  # of the link, by its delay
 
 
-def begin(Engine engine not None, uint32_t transport_handle, int64_t start_bps, int64_t min_bps, int64_t max_bps):
-    """From now on the viewer of this transport gets what its network carries, by its transport-wide feedback.
+def begin(Engine engine not None, uint32_t transport_handle, int64_t start_bps, int64_t min_bps, int64_t max_bps, *,
+          bint by_stream=False):
+    """From now on the viewer of this transport gets what its network carries, by its feedback.
 
     Args:
         start_bps: what is taken for granted until the network has told, bit/s with all overhead.
         min_bps, max_bps: limits of the estimate, 1,000 to 1,000,000,000.
+        by_stream: the feedback is that of RFC 8888, and not transport-wide. What was begun stays as it was.
 
     Raises:
         ValueError: limits out of range or order.
@@ -46,7 +48,7 @@ def begin(Engine engine not None, uint32_t transport_handle, int64_t start_bps, 
         transport = plane_transport(&engine.loop.plane, transport_handle)
         if transport != NULL:
             begun = transport.downlink != NULL or downlink_begin(&engine.loop.plane, transport, start_bps, min_bps,
-                                                                 max_bps, loop_time_us(engine.loop))
+                                                                 max_bps, by_stream, loop_time_us(engine.loop))
         loop_unlock(engine.loop)
     if transport == NULL:
         raise InvalidStateError("transport closed")
@@ -99,6 +101,8 @@ cdef struct Figures:                # of a downlink, copied while the engine sta
     uint64_t feedback_refused
     uint64_t feedback_malformed
     uint64_t feedback_unknown
+    uint64_t feedback_unknown_streams
+    uint64_t congestion_marks       # packets that arrived so marked (ECN)
 
 
 cdef void take_figures(const Downlink *downlink, Figures *found) noexcept nogil:
@@ -118,6 +122,8 @@ cdef void take_figures(const Downlink *downlink, Figures *found) noexcept nogil:
     found.feedback_refused = downlink.side.refused
     found.feedback_malformed = downlink.side.match.malformed
     found.feedback_unknown = downlink.side.match.unknown
+    found.feedback_unknown_streams = downlink.side.match.unknown_streams
+    found.congestion_marks = downlink.side.match.ecn[3]
 
 
 def figures(Engine engine not None, uint32_t transport_handle):
