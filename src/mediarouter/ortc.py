@@ -177,18 +177,16 @@ CCFB = RtcpFeedback("ack", "ccfb")  # RFC 8888 section 6
 _TRANSPORT_CC = RtcpFeedback("transport-cc")
 
 
-def takes_transport_feedback(
-    feedback: Iterable[RtcpFeedback], extensions: Iterable[RtpHeaderExtension | RtpHeaderExtensionParameters]
-) -> bool:
-    """Whether transport-wide feedback can be given and taken: it is named, and so is an extension with its numbers."""
-    uris = {extension.uri for extension in extensions}
-    return _TRANSPORT_CC in feedback and not uris.isdisjoint((TRANSPORT_CC, TRANSPORT_CC_02))
+def takes_transport_feedback(feedback: Iterable[RtcpFeedback], uris: Iterable[str]) -> bool:
+    """Whether transport-wide feedback can be given and taken: it is named, and an extension with its numbers is among
+    these."""
+    return _TRANSPORT_CC in feedback and not {TRANSPORT_CC, TRANSPORT_CC_02}.isdisjoint(uris)
 
 
 def reports_by_stream(parameters: RtpParameters) -> bool:
     """Whether the feedback of RFC 8888 is agreed: it is named, and transport-wide feedback cannot be had."""
     feedback = media_codec(parameters).rtcp_feedback
-    return CCFB in feedback and not takes_transport_feedback(feedback, parameters.header_extensions)
+    return CCFB in feedback and not takes_transport_feedback(feedback, (e.uri for e in parameters.header_extensions))
 
 
 def validate_producer_parameters(kind: str, parameters: RtpParameters, capabilities: RtpCapabilities) -> None:
@@ -293,7 +291,7 @@ def get_consumer_rtp_parameters(
     if codec.preferred_payload_type is None:
         raise NegotiationError(f"the receiver gave no payload type for {codec.mime_type}")
     numbered = takes_transport_feedback(
-        codec.rtcp_feedback, (e for e in capabilities.header_extensions if e.uri == TRANSPORT_CC)
+        codec.rtcp_feedback, (e.uri for e in capabilities.header_extensions if e.uri == TRANSPORT_CC)
     )
     codecs = [
         RtpCodecParameters(
