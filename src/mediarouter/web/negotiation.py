@@ -143,9 +143,8 @@ def read_offer(text: str, router_capabilities: RtpCapabilities) -> Offer:
 
 def _offers_numbers(media: MediaSection) -> bool:
     # one form of feedback for all of a transport: RFC 8888's where no section has transport-wide numbers
-    return not media.rejected and any(
-        takes_transport_feedback(rtpmap.rtcp_feedback, [e.uri for e in read_extmaps(media)]) for rtpmap in read_rtpmaps(media)
-    )
+    uris = [extension.uri for extension in read_extmaps(media)]
+    return not media.rejected and any(takes_transport_feedback(m.rtcp_feedback, uris) for m in read_rtpmaps(media))
 
 
 def _without_ccfb(section: OfferSection) -> OfferSection:
