@@ -128,12 +128,13 @@ cdef void take_figures(const Downlink *downlink, Figures *found) noexcept nogil:
 
 def figures(Engine engine not None, uint32_t transport_handle):
     """What is known of the viewer's network; None: it is not watched, or the transport is gone. Rates and times that
-    are not known yet are -1."""
+    are not known yet are -1; `feedback` is the form that was agreed."""
     cdef Transport *transport
     cdef Figures found
     cdef int loss_state = 0
     cdef int usage = 0
     cdef bint watched = False
+    cdef bint by_stream = False
     with nogil:
         loop_lock(engine.loop)
         transport = plane_transport(&engine.loop.plane, transport_handle)
@@ -142,8 +143,12 @@ def figures(Engine engine not None, uint32_t transport_handle):
             take_figures(transport.downlink, &found)
             loss_state = transport.downlink.side.loss.state
             usage = transport.downlink.side.usage
+            by_stream = transport.downlink.by_stream
         loop_unlock(engine.loop)
-    return dict(found, loss_state=LOSS_STATES[loss_state], usage=USAGES[usage]) if watched else None
+    if not watched:
+        return None
+    return dict(found, loss_state=LOSS_STATES[loss_state], usage=USAGES[usage],
+                feedback="ack ccfb" if by_stream else "transport-cc")
 
 
 def layers(Engine engine not None, uint32_t producer_handle):

@@ -13,8 +13,18 @@ from mediarouter import (
     RtpCapabilities,
     UnsupportedError,
     Worker,
+    _ccfb_commands,
 )
-from mediarouter.parameters import RtpCodecParameters, RtpEncodingParameters, RtpParameters
+from mediarouter.parameters import (
+    TRANSPORT_CC,
+    RtcpFeedback,
+    RtpCodecCapability,
+    RtpCodecParameters,
+    RtpEncodingParameters,
+    RtpHeaderExtension,
+    RtpHeaderExtensionParameters,
+    RtpParameters,
+)
 from tests.e2e.test_light_clients import CAPABILITIES, OPUS, VP8
 
 FINGERPRINT = DtlsFingerprint("sha-256", ":".join(["AB"] * 32))
@@ -131,6 +141,35 @@ def test_what_cannot_be_consumed_is_refused_with_the_reason():
         consumer = await receiving.consume(producer.id, rtp_capabilities=CAPABILITIES)
         assert [c.payload_type for c in consumer.rtp_parameters.codecs] == [120, 121]
         assert consumer.rtp_parameters.rtcp.cname == sending.cname
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    ("feedback", "uris", "watched"),
+    [
+        (("transport-cc", "ack"), (TRANSPORT_CC,), "transport-cc"),
+        (("transport-cc", "ack"), (), "ack ccfb"),
+        (("ack",), (TRANSPORT_CC,), "ack ccfb"),
+        ((), (TRANSPORT_CC,), None),
+    ],
+)
+def test_one_form_of_feedback_is_agreed_each_way(monkeypatch, feedback, uris, watched):
+    told = []
+    monkeypatch.setattr(_ccfb_commands, "begin_reports", lambda engine, handle: told.append(handle))
+    kinds = tuple(RtcpFeedback(kind, "ccfb" if kind == "ack" else "") for kind in feedback)
+
+    async def scenario(worker, router):
+        sender, viewer = [await router.create_webrtc_transport() for _ in range(2)]
+        codec = RtpCodecParameters("video/VP8", 96, 90000, rtcp_feedback=kinds)
+        sent = RtpParameters((codec,), "0", tuple(RtpHeaderExtensionParameters(uri, 5) for uri in uris))
+        producer = await sender.produce(kind="video", rtp_parameters=sent)
+        wanted = RtpCodecCapability("video", "video/VP8", 90000, rtcp_feedback=kinds, preferred_payload_type=100)
+        extensions = tuple(RtpHeaderExtension("video", uri, 5) for uri in uris)
+        await viewer.consume(producer.id, rtp_capabilities=RtpCapabilities((wanted,), extensions))
+        downlink = viewer.stats()["downlink"]
+        assert (downlink and downlink["feedback"]) == watched
+        assert told == ([sender._handle] if watched == "ack ccfb" else [])
 
     run(scenario)
 
