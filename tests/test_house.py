@@ -26,6 +26,7 @@ LAYERS = {
         "_capture",
         "_rtcp",
         "_rtcp_bitrates",
+        "_congestion_feedback",
         "_rtcp_ccfb",
         "_rtcp_feedback",
         "_rtcp_packet",
@@ -89,6 +90,7 @@ LAYERS = {
         "_loop",
         "_engine",
         "_downlink_commands",
+        "_ccfb_commands",
         "_pipe_commands",
         "net",
     ],
@@ -101,6 +103,7 @@ UPWARD = {
     ("transports", "_engine"),
     ("transports", "_pipe_commands"),
     ("transports", "_downlink_commands"),
+    ("transports", "_ccfb_commands"),
     ("consumer", "_downlink_commands"),
 }
 WORLDLY = {"asyncio", "socket", "ssl", "time", "random", "threading", "select", "selectors", "secrets"}

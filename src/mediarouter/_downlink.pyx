@@ -29,6 +29,7 @@ from mediarouter._plane cimport (
     Plane,
     Producer,
     Transport,
+    plane_feedback_stream,
     plane_touch_downlink,
 )
 from mediarouter._rtcp cimport RtcpView
@@ -44,6 +45,7 @@ from mediarouter.congestion._estimator cimport (
     send_side_poll,
     send_side_poll_probe,
     send_side_report,
+    send_side_report_ccfb,
     send_side_set_demand,
     send_side_set_receiver_limit,
     send_side_update,
@@ -61,7 +63,7 @@ cdef enum:
 
 
 cdef bint downlink_begin(Plane *plane, Transport *transport, int64_t start_bps, int64_t min_bps, int64_t max_bps,
-                         int64_t now_us) noexcept nogil:
+                         bint by_stream, int64_t now_us) noexcept nogil:
     cdef Downlink *downlink = <Downlink *>calloc(1, sizeof(Downlink))
     if downlink == NULL:
         return False
@@ -70,6 +72,7 @@ cdef bint downlink_begin(Plane *plane, Transport *transport, int64_t start_bps, 
     pace_queue_init(&downlink.pace)
     timer_init(&downlink.timer, TIMER_DOWNLINK, transport)
     timer_init(&downlink.pace_timer, TIMER_PACE, transport)
+    downlink.by_stream = by_stream
     transport.downlink = downlink
     pace_set_target(transport)
     plane_touch_downlink(plane, transport, now_us)
@@ -78,7 +81,11 @@ cdef bint downlink_begin(Plane *plane, Transport *transport, int64_t start_bps, 
 
 cdef int downlink_report(Transport *transport, const RtcpView *view, int64_t now_us) noexcept nogil:
     cdef SendSide *side = &transport.downlink.side
-    cdef int count = send_side_report(side, view.data, view.size, now_us)
+    cdef int count
+    if transport.downlink.by_stream:
+        count = send_side_report_ccfb(side, plane_feedback_stream, &transport.sent, view.data, view.size, now_us)
+    else:
+        count = send_side_report(side, view.data, view.size, now_us)
     transport.twcc_received = side.match.received
     transport.twcc_lost = side.match.lost
     return count

@@ -27,12 +27,14 @@ LOSS_STATES = ("none", "increasing", "decreasing", "increasing with padding")  #
 USAGES = ("normal", "over", "under")  # of the link, by its delay
 
 
-def begin(Engine engine not None, uint32_t transport_handle, int64_t start_bps, int64_t min_bps, int64_t max_bps):
-    """From now on the viewer of this transport gets what its network carries, by its transport-wide feedback.
+def begin(Engine engine not None, uint32_t transport_handle, int64_t start_bps, int64_t min_bps, int64_t max_bps, *,
+          bint by_stream=False):
+    """From now on the viewer of this transport gets what its network carries, by its feedback.
 
     Args:
         start_bps: what is taken for granted until the network has told, bit/s with all overhead.
         min_bps, max_bps: limits of the estimate, 1,000 to 1,000,000,000.
+        by_stream: the feedback is that of RFC 8888, and not transport-wide. What was begun stays as it was.
 
     Raises:
         ValueError: limits out of range or order.
@@ -47,7 +49,7 @@ def begin(Engine engine not None, uint32_t transport_handle, int64_t start_bps, 
         transport = plane_transport(&engine.loop.plane, transport_handle)
         if transport != NULL:
             begun = transport.downlink != NULL or downlink_begin(&engine.loop.plane, transport, start_bps, min_bps,
-                                                                 max_bps, loop_time_us(engine.loop))
+                                                                 max_bps, by_stream, loop_time_us(engine.loop))
         loop_unlock(engine.loop)
     if transport == NULL:
         raise InvalidStateError("transport closed")
@@ -127,6 +129,8 @@ cdef struct Figures:                # of a downlink, copied while the engine sta
     uint64_t feedback_refused
     uint64_t feedback_malformed
     uint64_t feedback_unknown
+    uint64_t feedback_unknown_streams
+    uint64_t congestion_marks       # packets that arrived so marked (ECN)
 
 
 cdef void take_figures(const Downlink *downlink, Figures *found, int64_t now_us) noexcept nogil:
@@ -150,16 +154,19 @@ cdef void take_figures(const Downlink *downlink, Figures *found, int64_t now_us)
     found.feedback_refused = downlink.side.refused
     found.feedback_malformed = downlink.side.match.malformed
     found.feedback_unknown = downlink.side.match.unknown
+    found.feedback_unknown_streams = downlink.side.match.unknown_streams
+    found.congestion_marks = downlink.side.match.ecn[3]
 
 
 def figures(Engine engine not None, uint32_t transport_handle):
     """What is known of the viewer's network; None: it is not watched, or the transport is gone. Rates and times that
-    are not known yet are -1."""
+    are not known yet are -1; `feedback` is the form that was agreed."""
     cdef Transport *transport
     cdef Figures found
     cdef int loss_state = 0
     cdef int usage = 0
     cdef bint watched = False
+    cdef bint by_stream = False
     with nogil:
         loop_lock(engine.loop)
         transport = plane_transport(&engine.loop.plane, transport_handle)
@@ -168,8 +175,12 @@ def figures(Engine engine not None, uint32_t transport_handle):
             take_figures(transport.downlink, &found, loop_time_us(engine.loop))
             loss_state = transport.downlink.side.loss.state
             usage = transport.downlink.side.usage
+            by_stream = transport.downlink.by_stream
         loop_unlock(engine.loop)
-    return dict(found, loss_state=LOSS_STATES[loss_state], usage=USAGES[usage]) if watched else None
+    if not watched:
+        return None
+    return dict(found, loss_state=LOSS_STATES[loss_state], usage=USAGES[usage],
+                feedback="ack ccfb" if by_stream else "transport-cc")
 
 
 def layers(Engine engine not None, uint32_t producer_handle):

@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from mediarouter._cache cimport CachedPacket, packet_cache_find
+from mediarouter._congestion_feedback cimport FORMAT_CCFB
 from mediarouter._downlink cimport downlink_limit, downlink_report, downlink_update
 from mediarouter._egress cimport egress_send
 from mediarouter._events cimport EVENT_BYE, event_put
@@ -165,6 +166,8 @@ cdef int handle_transport_feedback(Plane *plane, Transport *transport, const Rtc
         return handle_nack(plane, transport, view, now_us)
     if view.count == FEEDBACK_TWCC:
         return handle_twcc(transport, view, now_us)
+    if view.count == FORMAT_CCFB and transport.downlink != NULL and transport.downlink.by_stream:
+        return downlink_report(transport, view, now_us)
     return 0
 
 
@@ -224,7 +227,7 @@ cdef int handle_twcc(Transport *transport, const RtcpView *view, int64_t now_us)
     cdef int i
     cdef int count
     if transport.downlink != NULL:
-        return downlink_report(transport, view, now_us)
+        return 0 if transport.downlink.by_stream else downlink_report(transport, view, now_us)
     count = twcc_parse(view.data, view.size, &feedback, statuses, STATUSES_MAX)
     for i in range(count):
         if statuses[i].received:

@@ -50,6 +50,7 @@ from mediarouter._plane cimport (
     Plane,
     Producer,
     SendClass,
+    Transport,
     plane_touch_downlink,
 )
 from mediarouter._recv_stream cimport RecvStream, recv_stream_timestamp_at
@@ -60,6 +61,7 @@ from mediarouter._rtp cimport (
     EXT_REPAIRED_RID,
     EXT_RID,
     EXT_TRANSPORT_CC,
+    EXT_TRANSPORT_CC_02,
     ExtensionWriter,
     RtpView,
     abs_send_time,
@@ -121,7 +123,8 @@ cdef void passage_init(Passage *passage, const RtpView *view, Encoding *encoding
         if not view.located & (1 << element_id):
             continue
         kind = kind_of[element_id]
-        if kind in (EXT_NONE, EXT_MID, EXT_RID, EXT_REPAIRED_RID, EXT_ABS_SEND_TIME, EXT_TRANSPORT_CC):
+        if kind in (EXT_NONE, EXT_MID, EXT_RID, EXT_REPAIRED_RID, EXT_ABS_SEND_TIME, EXT_TRANSPORT_CC,
+                    EXT_TRANSPORT_CC_02):
             continue
         passage.kinds[passage.extension_count] = <uint8_t>kind
         passage.values[passage.extension_count] = view.data + view.element_offset[element_id]
@@ -384,9 +387,13 @@ cdef void make(Plane *plane, Consumer *consumer, const Passage *passage, const S
 
 
 cdef inline void number_draft(Plane *plane, Draft *draft, const Consumer *consumer, int64_t now_us) noexcept nogil:
-    # the number that its extensions have just been given
+    # the number that its extensions have just been given; where reports name streams, only the history knows it
+    cdef Transport *transport = consumer.transport
     cdef bint numbered = consumer.extension_id[<int>EXT_TRANSPORT_CC] != 0
-    draft.transport_seq = <uint16_t>(consumer.transport.next_transport_seq - 1) if numbered else -1
+    if not numbered and transport.downlink != NULL and transport.downlink.by_stream:
+        transport.next_transport_seq += 1
+        numbered = True
+    draft.transport_seq = <uint16_t>(transport.next_transport_seq - 1) if numbered else -1
     plane.sending_us = now_us
 
 

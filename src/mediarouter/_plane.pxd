@@ -17,6 +17,7 @@ from mediarouter._timers cimport Timer, TimerWheel
 from mediarouter.codecs._codec cimport Codec
 from mediarouter.congestion._alloc_stream cimport AllocStream
 from mediarouter.congestion._allocator cimport AllocRow
+from mediarouter.congestion._ccfb cimport CcfbRecord
 from mediarouter.congestion._estimator cimport SendSide
 from mediarouter.congestion._layer_hull cimport AllocLayer
 from mediarouter.congestion._prober cimport Prober
@@ -151,6 +152,7 @@ cdef struct Consumer:
     uint32_t rtx_ssrc              # 0: none, resend as is
     uint32_t lost                  # cumulative, by the viewer's last report
     uint16_t rtx_seq
+    uint16_t feedback_stream       # what reports of RFC 8888 are matched by: no other of the transport has it
     uint8_t fraction_lost          # of 256
     uint8_t payload_type
     uint8_t rtx_payload_type
@@ -185,6 +187,7 @@ cdef struct Downlink:              # what a viewer's network carries, and who is
     uint64_t probe_packets
     bint stale                     # who wants what has changed since
     ResendBudget resends
+    bint by_stream                 # the viewer reports by RFC 8888, and not by transport-wide numbers
 
 cdef struct Transport:             # what every packet sent needs comes first
     uint32_t handle
@@ -207,6 +210,7 @@ cdef struct Transport:             # what every packet sent needs comes first
     int consumer_count
     int consumer_capacity
     TwccRecord *twcc               # what the peer sent us
+    CcfbRecord *ccfb               # the same by RFC 8888; NULL: that was not agreed
     Timer reports_timer
     Timer twcc_timer
     Timer consent_timer
@@ -323,6 +327,8 @@ cdef Producer *plane_add_producer(Plane *plane, Transport *transport, int encodi
                                   bint is_video, bint nack) noexcept nogil
 cdef Consumer *plane_add_consumer(Plane *plane, Transport *transport, Producer *producer,
                                   uint16_t first_seq) noexcept nogil
+# The number of what is sent under an SSRC, of the table `sent` of a transport, as _ccfb_index wants it; -1: none
+cdef int plane_feedback_stream(const void *sent, uint32_t ssrc) noexcept nogil
 # What hangs on them goes with them
 cdef void plane_remove_transport(Plane *plane, Transport *transport) noexcept nogil
 cdef void plane_remove_producer(Plane *plane, Producer *producer) noexcept nogil

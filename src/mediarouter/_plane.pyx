@@ -15,9 +15,12 @@ from mediarouter._events cimport event_ring_init, event_ring_release
 from mediarouter._ice cimport ice_init
 from mediarouter._layers cimport layers_init, layers_reset
 from mediarouter._lookup cimport (
+    SsrcEntry,
+    SsrcTable,
     address_table_find,
     address_table_release,
     address_table_remove,
+    ssrc_table_find,
     ssrc_table_release,
     ssrc_table_remove,
 )
@@ -36,6 +39,8 @@ from mediarouter._timers cimport (
 )
 from mediarouter.codecs._codec cimport CODEC_OPAQUE, codec_of
 from mediarouter.congestion._alloc_stream cimport ALLOC_AUDIO, ALLOC_GRID, alloc_stream_init
+from mediarouter.congestion._ccfb cimport ccfb_record_free
+from mediarouter.congestion._ccfb_index cimport CCFB_STREAMS_MAX
 from mediarouter.congestion._twcc cimport twcc_record_free, twcc_record_new
 
 cdef enum:
@@ -48,6 +53,7 @@ cdef enum:
     CONSENT_TIMEOUT_US = 30000000  # RFC 7675 section 5.1
     KEY_FRAME_INTERVAL_US = 500000
     GATHER_US = 1000
+    NO_FEEDBACK_STREAM = CCFB_STREAMS_MAX // 2     # each has two: what is sent, and what is sent again
 
 
 cdef bint plane_init(Plane *plane) noexcept nogil:
@@ -250,6 +256,32 @@ cdef bint has_caches(const Producer *producer) noexcept nogil:
     return True
 
 
+cdef uint16_t free_feedback_stream(const Transport *transport) noexcept nogil:
+    # the least that no other consumer has; NO_FEEDBACK_STREAM where there are too many
+    cdef bint taken = True
+    cdef uint16_t number = 0
+    cdef int i
+    while taken and number < NO_FEEDBACK_STREAM:
+        taken = False
+        for i in range(transport.consumer_count):
+            if transport.consumers[i].feedback_stream == number:
+                taken = True
+                number += 1
+                break
+    return number
+
+
+cdef int plane_feedback_stream(const void *sent, uint32_t ssrc) noexcept nogil:
+    cdef const SsrcEntry *entry = ssrc_table_find(<const SsrcTable *>sent, ssrc)
+    cdef const Consumer *consumer
+    if entry == NULL or entry.role not in (ROLE_CONSUMER, ROLE_CONSUMER_RTX):
+        return -1
+    consumer = <const Consumer *>entry.owner
+    if consumer.feedback_stream == NO_FEEDBACK_STREAM:
+        return -1
+    return 2 * consumer.feedback_stream + (entry.role == ROLE_CONSUMER_RTX)
+
+
 cdef Consumer *plane_add_consumer(Plane *plane, Transport *transport, Producer *producer,
                                   uint16_t first_seq) noexcept nogil:
     cdef Consumer *consumer = <Consumer *>calloc(1, sizeof(Consumer))
@@ -261,6 +293,7 @@ cdef Consumer *plane_add_consumer(Plane *plane, Transport *transport, Producer *
     consumer.transport = transport
     consumer.producer = producer
     consumer.fir_seq = -1
+    consumer.feedback_stream = free_feedback_stream(transport)
     consumer.rtx_payload_type = NO_PAYLOAD_TYPE
     send_stream_init(&consumer.stream, first_seq)
     layers_init(&consumer.layers)
@@ -343,6 +376,7 @@ cdef void plane_remove_transport(Plane *plane, Transport *transport) noexcept no
     ssrc_table_release(&transport.received)
     ssrc_table_release(&transport.sent)
     twcc_record_free(transport.twcc)
+    ccfb_record_free(transport.ccfb)
     if transport.downlink != NULL:
         remove_downlink(plane, transport.downlink)
     plane.transports[transport.handle & SLOT_MASK] = NULL

@@ -45,7 +45,8 @@ from mediarouter._rtcp cimport (
     rtcp_write_sr,
 )
 from mediarouter._send_stream cimport newest_run
-from mediarouter._timers cimport Timer, timer_arm, timer_arm_coarsely, timer_cancel, timer_poll
+from mediarouter._timers cimport Timer, timer_arm, timer_arm_coarsely, timer_cancel, timer_earlier, timer_poll
+from mediarouter.congestion._ccfb cimport ccfb_record_deadline_us, ccfb_record_write
 from mediarouter.congestion._twcc cimport twcc_record_deadline_us, twcc_record_write
 
 cdef enum:
@@ -170,6 +171,8 @@ cdef void send_nacks(Plane *plane, Encoding *encoding, int64_t now_us) noexcept 
 
 cdef void reports_schedule_twcc(Plane *plane, Transport *transport) noexcept nogil:
     cdef int64_t due_us = twcc_record_deadline_us(transport.twcc)
+    if transport.ccfb != NULL:
+        due_us = timer_earlier(due_us, ccfb_record_deadline_us(transport.ccfb))
     if due_us >= 0 and (not transport.twcc_timer.armed or transport.twcc_timer.deadline_us > due_us):
         timer_arm(plane.timers, &transport.twcc_timer, due_us)
 
@@ -185,6 +188,8 @@ cdef void send_twcc(Plane *plane, Transport *transport, int64_t now_us) noexcept
             break
         size = twcc_record_write(transport.twcc, out, RTCP_SIZE, transport.feedback_ssrc,
                                  transport.last_media_ssrc, now_us)
+        if size <= 0 and transport.ccfb != NULL:
+            size = ccfb_record_write(transport.ccfb, out, RTCP_SIZE, transport.feedback_ssrc, now_us)
         if size <= 0:
             break
         egress_rtcp(plane, transport, out, size)

@@ -46,10 +46,12 @@ EXTENSION_KINDS = {
     COLOR_SPACE: 12,
     ABS_CAPTURE_TIME: 13,
 }
+# What is understood of a publisher besides, but neither offered nor sent: numbers with feedback on request
+RECEIVED_KINDS = EXTENSION_KINDS | {TRANSPORT_CC_02: 17}
 
 
 class RtcpFeedback(Struct, frozen=True, rename="camel"):
-    """One kind of feedback: `nack`, `nack pli`, `ccm fir`, `transport-cc` (RFC 4585 section 4.2)."""
+    """One kind of feedback: `nack`, `nack pli`, `ccm fir`, `transport-cc`, `ack ccfb` (RFC 4585 section 4.2)."""
 
     type: str
     parameter: str = ""

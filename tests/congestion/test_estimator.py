@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 
 from mediarouter.congestion import SendSideEstimator, TwccRecorder
-from mediarouter.rtcp import Pli, Remb, Twcc
+from mediarouter.congestion._ccfb import CcfbRecorder
+from mediarouter.rtcp import Ccfb, Pli, Remb, Twcc
 
 PACKET = 1200
 MS = 1000
@@ -221,6 +222,76 @@ def test_feedback_for_packets_never_sent_is_counted_and_moves_nothing():
     estimator.on_feedback(bytes(Twcc(1, 2, 5000, [n * 250 for n in range(500)])), SECOND)
     assert estimator.counters["unknown"] == 500
     assert estimator.target_bps == 1_000_000
+
+
+class StreamPath(Path):
+    """The same, with a receiver that reports by RFC 8888: packets of three streams in turn."""
+
+    def __init__(self, estimator: SendSideEstimator, capacity_bps: int, delay_us: int = 25 * MS) -> None:
+        super().__init__(estimator, capacity_bps, delay_us)
+        self.streams = CcfbRecorder(1)
+
+    def send(self, cluster: int = 0) -> None:
+        ssrc, rtp_seq = self.name(self.seq)
+        self.estimator.on_packet_sent(self.seq, PACKET, self.now_us, cluster, ssrc=ssrc, rtp_seq=rtp_seq)
+        self.free_us = max(self.free_us, self.now_us) + PACKET * 8 * SECOND // self.capacity_bps
+        self.arrivals.append((self.free_us + self.delay_us, self.seq))
+        self.seq += 1
+
+    def step(self, us: int = 5 * MS) -> None:
+        for at_us, seq in [arrival for arrival in self.arrivals if arrival[0] <= self.now_us + us]:
+            self.poll_streams(at_us)
+            self.streams.on_packet(*self.name(seq), at_us, PACKET)
+        self.arrivals = [arrival for arrival in self.arrivals if arrival[0] > self.now_us + us]
+        self.poll_streams(self.now_us + us)
+        super().step(us)
+
+    def poll_streams(self, at_us: int) -> None:
+        while (data := self.streams.poll_feedback(at_us)) is not None:
+            self.reports.append((at_us + self.delay_us, data))
+
+    @staticmethod
+    def name(seq: int) -> tuple[int, int]:
+        return 1000 + seq % 3, 65_000 + seq // 3 & 0xFFFF
+
+
+def test_reports_of_rfc_8888_tell_it_the_same():
+    targets = {}
+    for kind in (Path, StreamPath):
+        path = kind(SendSideEstimator(300_000), 2_000_000)
+        targets[kind] = path.run(20)
+        assert targets[kind][200] >= 1_500_000
+        assert all(1_400_000 <= target <= 2_350_000 for target in targets[kind][400:])
+        path.capacity_bps = 500_000
+        assert path.run(3)[-1] <= 550_000
+        counters = path.estimator.counters
+        assert (counters["malformed"], counters["unknown"], counters["unknown_streams"]) == (0, 0, 0)
+    means = [sum(those[400:]) / len(those[400:]) for those in targets.values()]
+    assert abs(means[0] - means[1]) < 0.05 * means[0]
+
+
+def test_of_rfc_8888_marks_and_what_is_not_ours_are_counted():
+    estimator = SendSideEstimator()
+    for number in range(10):
+        estimator.on_packet_sent(number, PACKET, number * 1000, ssrc=5, rtp_seq=number)
+    estimator.on_packet_sent(10, PACKET, 10_000)  # which such reports cannot name
+    marked = [(3, 9 - n) for n in range(10)]
+    told = estimator.on_feedback(bytes(Ccfb(1, 65_536, [(5, 0, marked), (6, 0, [(0, 0)]), (5, 20, [(0, 0)])])), SECOND)
+    counters = estimator.counters
+    assert told == 10
+    assert (counters["congestion_marks"], counters["unknown_streams"], counters["unknown"]) == (10, 1, 1)
+
+
+def test_streams_out_of_range_are_refused():
+    estimator = SendSideEstimator()
+    for ssrc in (-1, 1 << 32):
+        with pytest.raises(OverflowError):
+            estimator.on_packet_sent(0, PACKET, 0, ssrc=ssrc)
+    for ssrc in range(4095):
+        estimator.on_packet_sent(ssrc, PACKET, 0, ssrc=ssrc)
+    with pytest.raises(ValueError, match="4095 streams"):
+        estimator.on_packet_sent(4095, PACKET, 0, ssrc=4095)
+    estimator.on_packet_sent(4095, PACKET, 0, ssrc=4094)
 
 
 def test_it_is_small():

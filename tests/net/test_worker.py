@@ -13,6 +13,7 @@ from mediarouter import (
     RtpCapabilities,
     UnsupportedError,
     Worker,
+    _ccfb_commands,
 )
 from mediarouter.parameters import (
     TRANSPORT_CC,
@@ -21,6 +22,7 @@ from mediarouter.parameters import (
     RtpCodecParameters,
     RtpEncodingParameters,
     RtpHeaderExtension,
+    RtpHeaderExtensionParameters,
     RtpParameters,
 )
 from tests.e2e.test_light_clients import CAPABILITIES, OPUS, VP8
@@ -171,6 +173,35 @@ def test_a_transports_bitrates_are_checked_and_kept():
         receiving.close()
         with pytest.raises(InvalidStateError, match="closed"):
             receiving.set_min_outgoing_bitrate(300_000)
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    ("feedback", "uris", "watched"),
+    [
+        (("transport-cc", "ack"), (TRANSPORT_CC,), "transport-cc"),
+        (("transport-cc", "ack"), (), "ack ccfb"),
+        (("ack",), (TRANSPORT_CC,), "ack ccfb"),
+        ((), (TRANSPORT_CC,), None),
+    ],
+)
+def test_one_form_of_feedback_is_agreed_each_way(monkeypatch, feedback, uris, watched):
+    told = []
+    monkeypatch.setattr(_ccfb_commands, "begin_reports", lambda engine, handle: told.append(handle))
+    kinds = tuple(RtcpFeedback(kind, "ccfb" if kind == "ack" else "") for kind in feedback)
+
+    async def scenario(worker, router):
+        sender, viewer = [await router.create_webrtc_transport() for _ in range(2)]
+        codec = RtpCodecParameters("video/VP8", 96, 90000, rtcp_feedback=kinds)
+        sent = RtpParameters((codec,), "0", tuple(RtpHeaderExtensionParameters(uri, 5) for uri in uris))
+        producer = await sender.produce(kind="video", rtp_parameters=sent)
+        wanted = RtpCodecCapability("video", "video/VP8", 90000, rtcp_feedback=kinds, preferred_payload_type=100)
+        extensions = tuple(RtpHeaderExtension("video", uri, 5) for uri in uris)
+        await viewer.consume(producer.id, rtp_capabilities=RtpCapabilities((wanted,), extensions))
+        downlink = viewer.stats()["downlink"]
+        assert (downlink and downlink["feedback"]) == watched
+        assert told == ([sender._handle] if watched == "ack ccfb" else [])
 
     run(scenario)
 

@@ -17,6 +17,8 @@ times what any client sends, are refused, and of a report no more than the histo
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
+from mediarouter._congestion_feedback cimport FORMAT_CCFB
+from mediarouter._lookup cimport SsrcEntry, SsrcTable, ssrc_table_find, ssrc_table_put, ssrc_table_release
 from mediarouter._rtcp cimport (
     RTCP_PSFB,
     RTCP_RTPFB,
@@ -29,6 +31,13 @@ from mediarouter._rtcp cimport (
 from mediarouter._timers cimport timer_earlier
 from mediarouter.congestion._aimd cimport aimd_set_estimate, aimd_set_limits, aimd_set_rtt
 from mediarouter.congestion._alr cimport alr_init, alr_sent, alr_set_estimate
+from mediarouter.congestion._ccfb_index cimport (
+    CCFB_STREAMS_MAX,
+    ccfb_index_add,
+    ccfb_index_init,
+    ccfb_stream_t,
+)
+from mediarouter.congestion._ccfb_match cimport feedback_match_ccfb
 from mediarouter.congestion._delay_based cimport (
     DelayResult,
     delay_based_init,
@@ -132,6 +141,7 @@ cdef void send_side_init(SendSide *side, int64_t start_bps, int64_t min_bps, int
     receiver_limit_init(&side.limit, 0)
     feedback_match_init(&side.match)
     send_history_init(&side.history)
+    ccfb_index_init(&side.by_stream)
 
 
 cdef void bear_loss(LossBased *loss) noexcept nogil:
@@ -150,6 +160,10 @@ cdef void send_side_sent(SendSide *side, uint16_t seq, int size_bytes, int clust
     feedback_watch_sent(&side.watch, now_us)
 
 
+cdef void send_side_name(SendSide *side, int stream, uint16_t seq) noexcept nogil:
+    ccfb_index_add(&side.by_stream, stream, seq, side.history.newest)
+
+
 # ---- reports
 
 cdef bint may_report(SendSide *side, int64_t now_us) noexcept nogil:
@@ -166,12 +180,30 @@ cdef bint may_report(SendSide *side, int64_t now_us) noexcept nogil:
 
 cdef int send_side_report(SendSide *side, const uint8_t *data, int size, int64_t now_us) noexcept nogil:
     cdef Outcome outcomes[OUTCOMES_MAX]
-    cdef int i, lost, count
+    cdef int lost, count
     if not may_report(side, now_us):
         return 0
     count = feedback_match_twcc(&side.match, &side.history, data, size, outcomes, &lost)
-    if count < 0:
-        return count
+    if count >= 0:
+        take_in(side, outcomes, lost, count, now_us)
+    return count
+
+
+cdef int send_side_report_ccfb(SendSide *side, ccfb_stream_t stream_of, const void *table, const uint8_t *data,
+                               int size, int64_t now_us) noexcept nogil:
+    cdef Outcome outcomes[OUTCOMES_MAX]
+    cdef int lost, count
+    if not may_report(side, now_us):
+        return 0
+    count = feedback_match_ccfb(&side.match, &side.history, &side.by_stream, stream_of, table, data, size, outcomes,
+                                &lost)
+    if count >= 0:
+        take_in(side, outcomes, lost, count, now_us)
+    return count
+
+
+cdef void take_in(SendSide *side, const Outcome *outcomes, int lost, int count, int64_t now_us) noexcept nogil:
+    cdef int i
     for i in range(lost):
         loss_based_packet(&side.loss, <uint32_t>outcomes[i].number, outcomes[i].send_us, outcomes[i].size_bytes, False)
     for i in range(lost, count):
@@ -180,7 +212,6 @@ cdef int send_side_report(SendSide *side, const uint8_t *data, int size, int64_t
         measure_rtt(side, outcomes + lost, count - lost, now_us)
         notice_jam(side, outcomes + lost, count - lost)
     side.reported = True
-    return count
 
 
 cdef void take_received(SendSide *side, const Outcome *packet, int64_t now_us) noexcept nogil:
@@ -380,9 +411,14 @@ cdef int check_limits(int64_t start_bps, int64_t min_bps, int64_t max_bps) excep
     return 0
 
 
+cdef int stream_known(const void *table, uint32_t ssrc) noexcept nogil:
+    cdef const SsrcEntry *entry = ssrc_table_find(<const SsrcTable *>table, ssrc)
+    return <int><size_t>entry.owner if entry != NULL else -1
+
+
 @cython.final
 cdef class SendSideEstimator:
-    """How much one receiver's network carries, by its transport-wide feedback about what was sent to it.
+    """How much one receiver's network carries, by its feedback about what was sent to it: transport-wide, or RFC 8888.
 
     Sans-IO: the caller sends, and brings feedback and time, in microseconds of one clock that never goes back. After
     each call the target may have changed; `poll` when it says.
@@ -398,6 +434,7 @@ cdef class SendSideEstimator:
     """
     cdef SendSide side
     cdef int64_t now_us
+    cdef SsrcTable streams         # by SSRC: its number, in place of an owner
 
     def __cinit__(self, int64_t start_bps=START_BPS, int64_t min_bps=MIN_BPS, int64_t max_bps=MAX_BPS,
                   int64_t now_us=0):
@@ -405,32 +442,55 @@ cdef class SendSideEstimator:
         self.go_on(now_us)
         send_side_init(&self.side, start_bps, min_bps, max_bps, now_us)
 
+    def __dealloc__(self):
+        ssrc_table_release(&self.streams)
+
     cdef int go_on(self, int64_t now_us) except -1:
         if not -TIME_MAX_US < now_us < TIME_MAX_US:
             raise ValueError("time out of range")
         self.now_us = now_us
         return 0
 
-    def on_packet_sent(self, int64_t seq, int size, int64_t now_us, int probe_cluster=0):
+    cdef int stream_of(self, object ssrc) except -1:
+        # its number, given when it is first seen
+        cdef uint32_t known = ssrc
+        cdef const SsrcEntry *entry = ssrc_table_find(&self.streams, known)
+        if entry != NULL:
+            return <int><size_t>entry.owner
+        if self.streams.count == CCFB_STREAMS_MAX:
+            raise ValueError("more than 4095 streams")
+        if not ssrc_table_put(&self.streams, known, 1, <void *><size_t>self.streams.count):
+            raise MemoryError
+        return <int>self.streams.count - 1
+
+    def on_packet_sent(self, int64_t seq, int size, int64_t now_us, int probe_cluster=0, *, ssrc=None,
+                       int64_t rtp_seq=0):
         """A packet leaves.
 
         Args:
-            seq: its transport-wide number, ascending; the low 16 bits count.
+            seq: its transport-wide number, ascending; the low 16 bits count. Where the receiver reports by RFC 8888 the
+                number is not on the wire: any that counts what is sent.
             size: bytes that the network carries for it, 1..65535.
             probe_cluster: the id of the probe that it is part of, 0: of none.
+            ssrc, rtp_seq: what reports of RFC 8888 name it by; None: there are none.
 
         Raises:
-            ValueError: size, cluster or time out of range.
+            ValueError: size, cluster or time out of range, or more than 4,095 streams.
+            OverflowError: an SSRC out of range.
         """
+        cdef int64_t newest = self.side.history.newest
+        cdef int stream = -1 if ssrc is None else self.stream_of(ssrc)
         if not 0 < size <= 65535:
             raise ValueError(f"size {size} is not in 1..65535")
         if not 0 <= probe_cluster <= 255:
             raise ValueError(f"probe cluster {probe_cluster} is not in 0..255")
         self.go_on(now_us)
         send_side_sent(&self.side, <uint16_t>(seq & 0xFFFF), size, probe_cluster, now_us)
+        if stream >= 0 and self.side.history.newest > newest:
+            send_side_name(&self.side, stream, <uint16_t>(rtp_seq & 0xFFFF))
 
     def on_feedback(self, rtcp not None, int64_t now_us):
-        """RTCP came, compound or not: transport-wide reports and REMB are taken in, all else is left alone.
+        """RTCP came, compound or not: transport-wide reports, those of RFC 8888 and REMB are taken in.
 
         Returns:
             How many packets it told of anew.
@@ -448,6 +508,9 @@ cdef class SendSideEstimator:
         while rtcp_next(&reader, &view) == 1:
             if view.packet_type == RTCP_RTPFB and view.count == FORMAT_TWCC:
                 told = send_side_report(&self.side, view.data, view.size, now_us)
+                total += told if told > 0 else 0
+            elif view.packet_type == RTCP_RTPFB and view.count == FORMAT_CCFB:
+                told = send_side_report_ccfb(&self.side, stream_known, &self.streams, view.data, view.size, now_us)
                 total += told if told > 0 else 0
             elif view.packet_type == RTCP_PSFB and view.count == FORMAT_REMB:
                 if rtcp_read_remb(&view, &limit_bps) == 1:
@@ -517,12 +580,14 @@ cdef class SendSideEstimator:
 
     @property
     def counters(self):
-        """Reports taken, refused for coming too often, and malformed; statuses looked at, about unknown packets, and
-        about packets that had arrived already; probes begun."""
+        """Reports taken, refused for coming too often, and malformed; statuses looked at, about unknown packets and
+        streams, and about packets that had arrived already; packets that arrived marked by congestion (ECN, RFC 3168);
+        probes begun."""
         return {"reports": self.side.match.reports, "refused": self.side.refused,
                 "malformed": self.side.match.malformed, "statuses": self.side.match.statuses,
-                "unknown": self.side.match.unknown,
-                "repeated": self.side.match.repeated, "probes": self.side.probes}
+                "unknown": self.side.match.unknown, "unknown_streams": self.side.match.unknown_streams,
+                "repeated": self.side.match.repeated, "congestion_marks": self.side.match.ecn[3],
+                "probes": self.side.probes}
 
     @property
     def memory_size(self):

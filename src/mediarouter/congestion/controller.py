@@ -46,13 +46,16 @@ class Controller(ABC):
     def target_bps(self) -> int:
         """What may be sent."""
 
-    def on_packet_sent(self, seq: int, size: int, now_us: int, probe_cluster: int = 0) -> None:
+    def on_packet_sent(
+        self, seq: int, size: int, now_us: int, probe_cluster: int = 0, *, ssrc: int | None = None, rtp_seq: int = 0
+    ) -> None:
         """A packet leaves.
 
         Args:
             seq: its transport-wide number, ascending; the low 16 bits count.
             size: bytes that the network carries for it, 1..65535.
             probe_cluster: the id of the probe that it is part of, 0: of none.
+            ssrc, rtp_seq: by which a receiver names it that reports by RFC 8888; None: it does not.
         """
         return None
 

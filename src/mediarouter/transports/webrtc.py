@@ -3,7 +3,7 @@
 import logging
 from typing import TYPE_CHECKING, Any, Literal
 
-from mediarouter import _downlink_commands
+from mediarouter import _ccfb_commands, _downlink_commands
 from mediarouter._engine import read_address, ufrag_prefix
 from mediarouter.codecs._codec import kind_of
 from mediarouter.consumer import BEST, Consumer
@@ -13,11 +13,13 @@ from mediarouter.ortc import (
     get_consumer_rtp_parameters,
     has_feedback,
     media_codec,
+    reports_by_stream,
     rtx_codec,
     validate_producer_parameters,
 )
 from mediarouter.parameters import (
     EXTENSION_KINDS,
+    RECEIVED_KINDS,
     TRANSPORT_CC,
     Bandwidth,
     DtlsParameters,
@@ -164,10 +166,12 @@ class WebRtcTransport(Emitter):
         self._check_against_others(rtp_parameters)
         codec, rtx = media_codec(rtp_parameters), rtx_codec(rtp_parameters)
         extensions = {
-            e.id: EXTENSION_KINDS[e.uri] for e in rtp_parameters.header_extensions if e.uri in EXTENSION_KINDS
+            e.id: RECEIVED_KINDS[e.uri] for e in rtp_parameters.header_extensions if e.uri in RECEIVED_KINDS
         }
         self._engine.set_extensions(self._handle, self._extensions | extensions)
         self._extensions |= extensions
+        if reports_by_stream(rtp_parameters):
+            _ccfb_commands.begin_reports(self._engine, self._handle)
         handle = self._engine.add_producer(
             self._handle,
             video=kind == "video",
@@ -319,11 +323,16 @@ class WebRtcTransport(Emitter):
         return IceParameters(ufrag, password, ice_lite=True)
 
     def _watch_network(self, parameters: RtpParameters) -> None:
-        # whoever takes transport-wide numbers gives the feedback that tells what its network carries
+        # whoever takes transport-wide numbers gives the feedback that tells what its network carries, and so does who
+        # knows RFC 8888; what was begun stays
         kinds = {EXTENSION_KINDS.get(extension.uri) for extension in parameters.header_extensions}
         limits = self._bandwidth
         if limits and TRANSPORT_CC_KIND in kinds and has_feedback(media_codec(parameters), "transport-cc"):
             _downlink_commands.begin(self._engine, self._handle, limits.start_bps, limits.min_bps, limits.max_bps)
+        elif limits and reports_by_stream(parameters):
+            _downlink_commands.begin(
+                self._engine, self._handle, limits.start_bps, limits.min_bps, limits.max_bps, by_stream=True
+            )
 
     def _set_limits(self, min_bps: int | None = None, max_bps: int | None = None) -> None:
         self._must_be_open()
@@ -370,7 +379,7 @@ class WebRtcTransport(Emitter):
             if ssrcs & _ssrcs(other):
                 raise NegotiationError("an SSRC is in use on this transport")
         for extension in parameters.header_extensions:
-            kind = EXTENSION_KINDS.get(extension.uri, 0)
+            kind = RECEIVED_KINDS.get(extension.uri, 0)
             if self._extensions.get(extension.id, kind) != kind:
                 raise NegotiationError(f"header extension id {extension.id} means something else on this transport")
 

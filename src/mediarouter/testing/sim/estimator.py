@@ -12,6 +12,7 @@ from typing_extensions import Buffer
 
 from mediarouter._transport_feedback import from_bytes
 from mediarouter.congestion import Controller, SendSideEstimator
+from mediarouter.rtcp import Ccfb, parse
 
 TRANSPORT_FEEDBACK = 205  # RFC 4585 section 6.1
 
@@ -64,9 +65,13 @@ class LossAimd(Controller):
         data = bytes(rtcp)
         if data[1] != TRANSPORT_FEEDBACK:
             return 0
-        arrivals = from_bytes(data).arrivals
+        (report,) = parse(data)
+        if isinstance(report, Ccfb):
+            arrivals = [arrival for stream in report.streams for arrival in stream.arrivals]
+        else:
+            arrivals = [arrival for _, arrival in from_bytes(data).arrivals]
         elapsed_us, self._grown_us = now_us - self._grown_us, now_us
-        if all(arrival is not None for _, arrival in arrivals):
+        if all(arrival is not None for arrival in arrivals):
             self._target *= 1 + self.GROWTH_A_SECOND * min(elapsed_us, 1_000_000) / 1_000_000
         elif now_us - self._fell_us >= self.PATIENCE_US:
             self._fell_us = now_us

@@ -12,6 +12,7 @@ from mediarouter.testing.sim.encoder import Encoder
 from mediarouter.testing.sim.estimator import MakeEstimator
 from mediarouter.testing.sim.link import Link
 from mediarouter.testing.sim.publisher import Publisher
+from mediarouter.testing.sim.receiver import Feedback
 from mediarouter.testing.sim.record import Flow, Record
 from mediarouter.testing.sim.router_sender import RouterSender
 from mediarouter.testing.sim.scenario import CrossPlan, FlowPlan, Scenario
@@ -32,6 +33,7 @@ class World:
         make: makes the estimator of each flow.
         seed: of all that is random.
         make_allocator: makes the allocator of each viewer.
+        feedback: what receivers give: "twcc", or "ccfb" for RFC 8888.
     """
 
     def __init__(
@@ -40,7 +42,9 @@ class World:
         make: MakeEstimator,
         seed: int = 0,
         make_allocator: MakeAllocator = default_allocator,
+        feedback: Feedback = "twcc",
     ) -> None:
+        self._feedback: Feedback = feedback
         self.scenario, self.seed = scenario, seed
         self._make_allocator = make_allocator
         self.clock = Clock()
@@ -88,6 +92,7 @@ class World:
             backward,
             clock_offset_us=round(plan.clock_offset_s * SECOND_US),
             access_delay_us=round(plan.access_delay_ms * 1000),
+            feedback=self._feedback,
         )
         self.traces.append((name, sender.trace))
         if isinstance(plan, ViewerPlan):
@@ -110,7 +115,11 @@ class World:
 
 
 def run(
-    scenario: Scenario, make: MakeEstimator, seed: int = 0, make_allocator: MakeAllocator = default_allocator
+    scenario: Scenario,
+    make: MakeEstimator,
+    seed: int = 0,
+    make_allocator: MakeAllocator = default_allocator,
+    feedback: Feedback = "twcc",
 ) -> Record:
     """One run of a scenario from beginning to end; the same arguments give the same record.
 
@@ -118,5 +127,6 @@ def run(
         make: makes the estimator of each flow.
         seed: of all that is random.
         make_allocator: makes the allocator of each viewer.
+        feedback: what receivers give: "twcc", or "ccfb" for RFC 8888.
     """
-    return World(scenario, make, seed, make_allocator).run()
+    return World(scenario, make, seed, make_allocator, feedback).run()
