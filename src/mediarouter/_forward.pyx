@@ -47,6 +47,7 @@ from mediarouter._plane cimport (
     Producer,
     SendClass,
     plane_touch_downlink,
+    plane_touch_wanted,
 )
 from mediarouter._recv_stream cimport RecvStream, recv_stream_timestamp_at
 from mediarouter._rtp cimport (
@@ -484,6 +485,7 @@ cdef bint forward_again(Plane *plane, Consumer *consumer, const SendRun *run, co
 cdef void consumer_retarget(Plane *plane, Consumer *consumer, int64_t now_us) noexcept nogil:
     consumer_aim(plane, consumer, now_us)
     plane_touch_downlink(plane, consumer.transport, now_us)
+    plane_touch_wanted(plane, consumer.producer)
 
 
 cdef void consumer_aim(Plane *plane, Consumer *consumer, int64_t now_us) noexcept nogil:

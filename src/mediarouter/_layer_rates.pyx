@@ -57,12 +57,12 @@ cdef void layer_rates_measure(Encoding *encoding, int64_t now_us) noexcept nogil
     encoding.meter_began_us = now_us
 
 
-cdef int64_t guess_bps(const Producer *producer, int encoding) noexcept nogil:
+cdef int64_t layer_rates_guess_bps(const Producer *producer, int encoding) noexcept nogil:
     return <int64_t>GUESS_BPS << (2 * encoding) if producer.is_video else GUESS_AUDIO_BPS
 
 
 cdef void layer_rates_tabulate(Producer *producer) noexcept nogil:
-    cdef const Encoding *encoding
+    cdef Encoding *encoding
     cdef int i
     producer.layer_count = 0
     for i in range(producer.encoding_count):
@@ -70,12 +70,12 @@ cdef void layer_rates_tabulate(Producer *producer) noexcept nogil:
         if not producer.alive & (1u << i):
             continue
         if encoding.bitrate_bps == 0:
-            add(producer, i, 0, 0, guess_bps(producer, i))
+            add(producer, i, 0, 0, encoding.usual_bps if encoding.usual_bps else layer_rates_guess_bps(producer, i))
         else:
             add_measured(producer, encoding)
 
 
-cdef void add_measured(Producer *producer, const Encoding *encoding) noexcept nogil:
+cdef void add_measured(Producer *producer, Encoding *encoding) noexcept nogil:
     cdef int64_t total_bps = 0
     cdef int top = TEMPORAL_MAX - 1
     cdef int t
@@ -84,7 +84,10 @@ cdef void add_measured(Producer *producer, const Encoding *encoding) noexcept no
     for t in range(top + 1):
         if encoding.temporal_bps[t] == 0:
             continue
+        if total_bps == 0:
+            encoding.least_bps = encoding.temporal_bps[t]
         total_bps += encoding.temporal_bps[t]
+        encoding.usual_bps = total_bps
         add(producer, encoding.index, t, top - t, total_bps)
 
 
