@@ -3,8 +3,8 @@
 Theory of operation
 Bytes are counted by temporal layer, and once a second they become a rate. The table has the larger of that rate and its
 average over some five seconds: a layer that has just begun, or a talker who sits still for a moment, must not look
-cheap, or the next frame is more than the network carries. An encoding that flows but was not measured yet is taken for
-what browsers send in its place.
+cheap, or the next frame is more than the network carries. An encoding that flows but was not measured yet costs what it
+did when it flowed before, else what browsers send in its place.
 
 What a layer is worth follows from its size and rate of pictures, which are not known here: an encoding has twice the
 width and height of the one below, a temporal layer twice the pictures, as simulcast is configured everywhere. Only the
@@ -39,12 +39,14 @@ cdef void layer_rates_begin(Encoding *encoding, int64_t now_us) noexcept nogil:
 cdef void layer_rates_measure(Encoding *encoding, int64_t now_us) noexcept nogil:
     cdef int64_t span_us = now_us - encoding.meter_began_us
     cdef int64_t rate_bps
+    cdef int64_t total_bps = 0
     cdef uint64_t bytes = encoding.stream.bytes
     cdef int i
     if span_us < FIRST_WINDOW_US or (span_us < WINDOW_US and encoding.bitrate_bps):
         return
     for i in range(TEMPORAL_MAX):
         rate_bps = <int64_t>encoding.temporal_bytes[i] * BITS * 1000000 // span_us
+        total_bps += rate_bps
         if rate_bps > encoding.temporal_bps[i]:
             encoding.temporal_bps[i] = rate_bps
         elif encoding.temporal_bps[i] < LEAST_BPS:
@@ -52,9 +54,19 @@ cdef void layer_rates_measure(Encoding *encoding, int64_t now_us) noexcept nogil
         else:
             encoding.temporal_bps[i] += (rate_bps - encoding.temporal_bps[i]) // AVERAGED
         encoding.temporal_bytes[i] = 0
+    if span_us >= WINDOW_US:
+        note_usual(encoding, total_bps)
     encoding.bitrate_bps = (bytes - encoding.meter_bytes) * BITS * 1000000 // <uint64_t>span_us
     encoding.meter_bytes = bytes
     encoding.meter_began_us = now_us
+
+
+cdef inline void note_usual(Encoding *encoding, int64_t rate_bps) noexcept nogil:
+    # silence says nothing of what it costs when it flows
+    if rate_bps > encoding.usual_bps:
+        encoding.usual_bps = rate_bps
+    elif rate_bps >= LEAST_BPS:
+        encoding.usual_bps += (rate_bps - encoding.usual_bps) // AVERAGED
 
 
 cdef int64_t layer_rates_guess_bps(const Producer *producer, int encoding) noexcept nogil:
@@ -87,7 +99,6 @@ cdef void add_measured(Producer *producer, Encoding *encoding) noexcept nogil:
         if total_bps == 0:
             encoding.least_bps = encoding.temporal_bps[t]
         total_bps += encoding.temporal_bps[t]
-        encoding.usual_bps = total_bps
         add(producer, encoding.index, t, top - t, total_bps)
 
 

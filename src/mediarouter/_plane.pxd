@@ -83,8 +83,8 @@ cdef struct Encoding:              # one stream of a producer: a simulcast layer
     uint64_t temporal_bytes[4]     # since then, by temporal layer and with overhead: see _layer_rates
     int64_t temporal_bps[4]        # the larger of the last window's rate and its average
     uint64_t bitrate_bps           # over the last whole window
-    int64_t usual_bps              # what all of it cost when it last flowed, 0: not known
-    int64_t least_bps              # the same of its lowest temporal layer
+    int64_t usual_bps              # what all of it costs when it flows, 0: not known
+    int64_t least_bps              # what its lowest temporal layer did when it last flowed, 0: not known
     uint64_t key_frames            # received
     uint64_t key_frames_asked      # PLIs sent
     uint64_t key_frames_spared     # requests that were merged into another

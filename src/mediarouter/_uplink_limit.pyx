@@ -2,8 +2,8 @@
 
 Theory of operation
 A client that takes no signalling about layers still obeys a limit, and then leaves out the layers that it cannot pay
-for, from the top. So where something it sends is wanted by nobody, it may send what the rest costs and half as much
-again, so that the rest is not held down; where all is wanted, there is no limit but the service's. What an encoding
+for, from the top. So where something it sends is wanted by nobody, it may send what the rest costs and a quarter of it
+more, so that the rest is not held down; where all is wanted, there is no limit but the service's. What an encoding
 costs is what it did when it flowed, or what browsers send in its place if that is more: a limit that follows what is
 sent would keep a stream that begins from growing. Audio is always paid for.
 
@@ -26,7 +26,7 @@ cdef enum:
 
 
 cdef inline int64_t allowance_bps(const Encoding *encoding) noexcept nogil:
-    return max(encoding.usual_bps * 3 // 2, layer_rates_guess_bps(encoding.producer, encoding.index))
+    return max(encoding.usual_bps * 5 // 4, layer_rates_guess_bps(encoding.producer, encoding.index))
 
 
 cdef inline bint is_spared(const Transport *transport, const Encoding *encoding) noexcept nogil:

@@ -268,8 +268,8 @@ class WebRtcTransport(Emitter):
 
         Args:
             bps: of all it sends together, 1,000 to 1,000,000,000 bit/s; None: no limit.
-            wanted_only: while some of its layers are wanted by nobody, no more either than the others cost and half
-                as much again: for clients that hear nothing of `Producer.wanted_layers`.
+            wanted_only: while some of its layers are wanted by nobody, no more either than the others cost and a
+                quarter of it more: for clients that hear nothing of `Producer.wanted_layers`.
 
         Raises:
             TypeError: not a whole number.
