@@ -36,6 +36,7 @@ class Producer(Emitter):
         self._handle = handle
         self._paused = paused
         self._consumers: dict[int, Consumer] = {}
+        self._told_layers: tuple[WantedLayer, ...] | None = None
         self.id = id
         self.kind = kind
         self.rtp_parameters = rtp_parameters
@@ -103,7 +104,11 @@ class Producer(Emitter):
             self.emit("unwatched")
 
     def _wanted_changed(self) -> None:
-        self.emit("wanted_layers", self.wanted_layers)
+        # what has changed twice before this is read may be as it was
+        layers = self.wanted_layers
+        if layers != self._told_layers:
+            self._told_layers = layers
+            self.emit("wanted_layers", layers)
 
     def _set_paused(self, paused: bool) -> None:
         if paused == self._paused:
