@@ -8,7 +8,7 @@ from mediarouter.rtcp import Remb
 from tests.pipes import House, Piped
 from tests.test_downlink import RATES_BPS, Camera, Meeting
 from tests.test_forward import simulcast
-from tests.virtual import BEST, MID, TRANSPORT_CC, Call, Peer, publish_audio, publish_video, watch
+from tests.virtual import BEST, MID, TRANSPORT_CC, Call, Peer, Source, publish_audio, publish_video, watch
 
 MS, SECOND = 1000, 1_000_000
 QUIET_US = 3 * SECOND
@@ -203,7 +203,7 @@ class Watched(Meeting):
     def run(self, seconds: float) -> None:
         for _ in range(round(seconds * 20)):
             wanted = told(self.call, self.cameras[0].producer)
-            self.cameras[0].off = {i for i in range(3) if wanted[i] == NONE}
+            self.cameras[0].off = {i for i, layer in enumerate(wanted) if layer == NONE}
             super().run(0.05)
 
     @property
@@ -232,6 +232,32 @@ def test_what_is_far_beyond_a_viewer_s_network_is_stopped_and_is_back_when_the_l
     meeting.run(20)
     assert meeting.wanted == EVERYTHING
     assert meeting.layers() == [2]
+
+
+class Pair(Camera):
+    """Two encodings that are far apart."""
+
+    def __init__(self, peer: Peer, first_ssrc: int) -> None:
+        self.peer = peer
+        self.producer = publish_video(peer, ("q", "f"))
+        self.sources = [Source(peer, first_ssrc + i, rid=rid) for i, rid in enumerate("qf")]
+        self.frames = 0
+        self.off = set()
+
+
+def test_a_layer_far_above_the_one_below_comes_back_too(monkeypatch):
+    monkeypatch.setattr("tests.test_downlink.RATES_BPS", (100_000, 3_000_000))
+    monkeypatch.setattr("tests.test_downlink.Camera", Pair)
+    meeting = Watched(capacity_bps=6_000_000)
+    meeting.run(8)
+    assert meeting.layers() == [1]
+    meeting.link.capacity_bps = 90_000
+    meeting.run(12)
+    assert meeting.wanted == [BEST, NONE]
+    meeting.viewer.check()
+    meeting.link.capacity_bps = 6_000_000
+    meeting.run(20)
+    assert meeting.wanted == [BEST, BEST] and meeting.layers() == [1]
 
 
 def test_a_viewer_with_room_keeps_what_another_cannot_have():

@@ -452,7 +452,8 @@ cdef void plane_touch_downlink(Plane *plane, Transport *transport, int64_t now_u
 
 
 cdef void plane_touch_wanted(Plane *plane, Producer *producer) noexcept nogil:
-    timer_arm(plane.timers, &producer.wanted.timer, 0)
+    if not producer.wanted.timer.armed or producer.wanted.timer.deadline_us > 0:
+        timer_arm(plane.timers, &producer.wanted.timer, 0)
 
 
 cdef void plane_forget_history(Plane *plane, Encoding *encoding) noexcept nogil:

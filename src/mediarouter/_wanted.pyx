@@ -5,8 +5,9 @@ What counts is what viewers ask for, not what they happen to be sent: a layer th
 must be there when there is room again, and no room would ever be looked for if it were not. It stays wanted as long as
 the viewer's estimate could rise to it soon, which is when a few probes could show it: each shows about half as much
 again as is used, so REACH times the estimate is some three to four of them, and a few seconds. Beyond that, and beyond
-the limit that the service has set to the estimate, the layer would only be sent for nobody. Each encoding costs about
-four times the one below, so the viewer that gets the one below has the next in reach: it always comes back.
+the limit that the service has set to the estimate, the layer would only be sent for nobody. Whoever has room for all of
+the encoding below has the next in reach, whatever that costs: more than what flows is not looked for, so nothing else
+would ever bring it back.
 
 Whoever wants an encoding wants those below it too: they are what it falls back to when its network, or the
 publisher's, narrows. So only from the top something becomes unwanted, and the lowest only when nobody takes the
@@ -120,14 +121,20 @@ cdef inline bint is_lost(const Transport *transport) noexcept nogil:
 
 cdef int reach(const Downlink *downlink, const Producer *producer, int spatial) noexcept nogil:
     # the highest encoding up to this one that the estimate could rise to soon
-    cdef int64_t most_bps = min(REACH * downlink.side.target_bps, downlink.side.max_bps)
+    cdef int64_t target_bps = downlink.side.target_bps
     cdef int64_t cost_bps
     while spatial > 0:
-        cost_bps = producer.encodings[spatial].least_bps
-        if (cost_bps if cost_bps else layer_rates_guess_bps(producer, spatial)) <= most_bps:
+        cost_bps = known_or_guessed(producer, spatial, producer.encodings[spatial].least_bps)
+        if cost_bps <= downlink.side.max_bps and (
+                cost_bps <= REACH * target_bps
+                or known_or_guessed(producer, spatial - 1, producer.encodings[spatial - 1].usual_bps) <= target_bps):
             break
         spatial -= 1
     return spatial
+
+
+cdef inline int64_t known_or_guessed(const Producer *producer, int encoding, int64_t known_bps) noexcept nogil:
+    return known_bps if known_bps else layer_rates_guess_bps(producer, encoding)
 
 
 # ---- what is told
