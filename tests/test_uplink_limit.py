@@ -1,6 +1,9 @@
-"""What clients are told that they may send, in virtual time; `mediarouter.rtcp` reads what was written."""
+"""What clients are told that they may send, in virtual time; `mediarouter.rtcp` and aiortc read what was written."""
 
 import pytest
+from aiortc import rtp as aiortc_rtp
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mediarouter import _downlink_commands, _uplink_commands, rtcp
 from mediarouter.errors import InvalidStateError
@@ -61,7 +64,20 @@ def test_a_limit_is_told_at_once_and_then_each_second():
     client.limit(800_000)
     assert client.take() == [], "nothing new"
     client.limit(500_000)
-    assert [p.bitrate_bps for p in client.take()] == [500_000 // 2 * 2]
+    assert [p.bitrate_bps for p in client.take()] == [500_000]
+
+
+@given(st.integers(1_000, 1_000_000_000))
+@settings(max_examples=50, deadline=None)
+def test_aiortc_reads_the_same_limit(bps):
+    client = Client()
+    client.run(0.1)
+    client.limit(bps)
+    (limit,) = client.take()
+    (theirs,) = aiortc_rtp.RtcpPacket.parse(bytes(limit))
+    told_bps, ssrcs = aiortc_rtp.unpack_remb_fci(theirs.fci)
+    assert ssrcs == [100, 101, 102]
+    assert bps - (bps >> 17) <= told_bps == limit.bitrate_bps <= bps
 
 
 def test_a_lifted_limit_is_told_a_few_times_and_then_no_more():
@@ -176,6 +192,14 @@ def test_tmmbr_is_told_to_who_takes_no_remb_by_stream():
     assert shares[2] == 0 and sum(shares) <= 1_050_000
     client.limit(0)
     assert all(limit.bitrate_bps > LIFTED_BPS * 0.9999 for limit in client.take()[-1].limits)
+
+
+def test_the_smallest_stream_has_its_share_too():
+    client = Client(remb=False, tmmbr=True)
+    client.run(1)
+    client.limit(10_000)
+    shares = [limit.bitrate_bps for limit in client.take()[-1].limits]
+    assert 0 < shares[0] < shares[1] < shares[2] and 9_900 <= sum(shares) <= 10_000
 
 
 def test_who_takes_both_gets_remb():

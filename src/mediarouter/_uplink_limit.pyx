@@ -137,6 +137,6 @@ cdef int find_tmmbr(const Transport *transport, int64_t limit, uint32_t *ssrcs, 
             elif limit == LIFTED_BPS:
                 rates_bps[count] = <uint64_t>limit
             else:
-                rates_bps[count] = <uint64_t>(limit * (allowance_bps(encoding) * 1000 // total_bps) // 1000)
+                rates_bps[count] = <uint64_t>(limit * min(allowance_bps(encoding), total_bps) // total_bps)
             count += 1
     return count
