@@ -46,7 +46,9 @@ class DelayController(Controller):
         span_us = max(self._arrived[-1][0] - self._arrived[0][0], 1)
         return sum(size for _, size in list(self._arrived)[1:]) * 8_000_000 // span_us
 
-    def on_packet_sent(self, seq: int, size: int, now_us: int, probe_cluster: int = 0) -> None:
+    def on_packet_sent(
+        self, seq: int, size: int, now_us: int, probe_cluster: int = 0, *, ssrc: int | None = None, rtp_seq: int = 0
+    ) -> None:
         self._sent[seq & 0xFFFF] = now_us, size
         if len(self._sent) > HISTORY:
             del self._sent[next(iter(self._sent))]

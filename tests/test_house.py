@@ -68,6 +68,8 @@ LAYERS = {
         "_pace",
         "_downlink",
         "_layer_rates",
+        "_uplink_limit",
+        "_wanted",
         "_feedback",
         "_reports",
         "_ingress",
@@ -92,6 +94,7 @@ LAYERS = {
         "_downlink_commands",
         "_ccfb_commands",
         "_pipe_commands",
+        "_uplink_commands",
         "net",
     ],
     5: ["web", "cli", "bench", "testing", "inspect", "inspect_feedback", "inspect_output", "__init__"],
@@ -105,6 +108,8 @@ UPWARD = {
     ("transports", "_downlink_commands"),
     ("transports", "_ccfb_commands"),
     ("consumer", "_downlink_commands"),
+    ("producer", "_uplink_commands"),
+    ("transports", "_uplink_commands"),
 }
 WORLDLY = {"asyncio", "socket", "ssl", "time", "random", "threading", "select", "selectors", "secrets"}
 # parse_address in the engine turns text into bytes; no socket is made
@@ -260,6 +265,7 @@ TESTED_BY = {
     "_messages": "test_loop.py",
     "_udp_queues": "test_udp.py",
     "_tcp": "test_loop.py",
+    "_uplink_commands": "test_uplink_limit.py",
     "transports.base": "net/test_worker.py",
     "transports.webrtc": "net/test_worker.py",
     "router": "net/test_worker.py",

@@ -62,6 +62,7 @@ from mediarouter._plane cimport (
     plane_remove_producer,
     plane_remove_transport,
     plane_restart_encoding,
+    plane_touch_wanted,
     plane_transport,
 )
 from mediarouter._reports cimport reports_begin, reports_run_timers, reports_send_bye
@@ -449,6 +450,7 @@ cdef class Engine:
             producer = plane_producer(&self.loop.plane, handle)
             if producer != NULL and producer.paused != paused:
                 producer.paused = paused
+                plane_touch_wanted(&self.loop.plane, producer)
                 for i in range(producer.consumer_count):
                     layers_reset(&producer.consumers[i].layers)
                     consumer_retarget(&self.loop.plane, producer.consumers[i], loop_time_us(self.loop))

@@ -52,6 +52,7 @@ from mediarouter._plane cimport (
     SendClass,
     Transport,
     plane_touch_downlink,
+    plane_touch_wanted,
 )
 from mediarouter._recv_stream cimport RecvStream, recv_stream_timestamp_at
 from mediarouter._rtp cimport (
@@ -566,6 +567,7 @@ cdef bint recall(Passage *passage, RtpView *view, const Consumer *consumer, cons
 cdef void consumer_retarget(Plane *plane, Consumer *consumer, int64_t now_us) noexcept nogil:
     consumer_aim(plane, consumer, now_us)
     plane_touch_downlink(plane, consumer.transport, now_us)
+    plane_touch_wanted(plane, consumer.producer)
 
 
 cdef void consumer_aim(Plane *plane, Consumer *consumer, int64_t now_us) noexcept nogil:

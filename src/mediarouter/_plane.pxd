@@ -49,6 +49,7 @@ cdef enum TimerKind:
     TIMER_PIPE = 8                 # of a PipeEnd
     TIMER_DOWNLINK = 9             # of a Transport
     TIMER_PACE = 10                # of a Transport
+    TIMER_WANTED = 11              # of a Producer
 
 cdef enum SsrcRole:                # in a transport's tables
     ROLE_MEDIA = 1                 # Encoding
@@ -86,6 +87,8 @@ cdef struct Encoding:              # one stream of a producer: a simulcast layer
     uint64_t temporal_bytes[4]     # since then, by temporal layer and with overhead: see _layer_rates
     int64_t temporal_bps[4]        # the larger of the last window's rate and its average
     uint64_t bitrate_bps           # over the last whole window
+    int64_t usual_bps              # what all of it costs when it flows, 0: not known
+    int64_t least_bps              # what its lowest temporal layer did when it last flowed, 0: not known
     uint64_t key_frames            # received
     uint64_t key_frames_asked      # PLIs sent
     uint64_t key_frames_spared     # requests that were merged into another
@@ -100,6 +103,18 @@ cdef struct Encoding:              # one stream of a producer: a simulcast layer
 cdef struct PipeTap:               # what a producer takes in goes into a pipe too
     PipeEnd *end
     uint32_t far                   # the producer it is over there
+    int8_t wanted[4]               # what is wanted over there, as in WantedLayers
+
+cdef struct WantedLayers:          # which layers of a producer anybody may use: see _wanted
+    int8_t now[4]                  # by encoding: its highest temporal layer, LAYER_NONE: not at all
+    int8_t told[4]                 # what the publisher was told
+    int8_t before[4]               # `now` of the look before
+    int8_t piped[4]                # of a copy: what the original was told
+    int64_t fallen_us[4]           # since when `now` is below `told` and has not fallen further; -1: it is not
+    int64_t raised_us[4]           # when an encoding that was not wanted was told to be; -1: never
+    Timer timer
+    bint unsaid                    # an event found no room
+    bint unpiped                   # a message to the original found none, or is due anyway
 
 cdef struct Producer:
     uint32_t handle
@@ -111,6 +126,7 @@ cdef struct Producer:
     int encoding_count
     Encoding encodings[4]
     Timer liveness_timer
+    WantedLayers wanted
     PipeTap *taps
     int tap_count
     uint32_t origin                # of a pipe transport: the producer that it is a copy of, over there
@@ -126,6 +142,8 @@ cdef struct Producer:
     bint is_video
     bint paused
     bint nack
+    bint takes_remb                # how its publisher may be told a limit: see _uplink_limit
+    bint takes_tmmbr
 
 cdef struct SentReport:            # a sender report of ours, to measure the round trip by
     uint32_t ntp_middle
@@ -189,6 +207,12 @@ cdef struct Downlink:              # what a viewer's network carries, and who is
     ResendBudget resends
     bint by_stream                 # the viewer reports by RFC 8888, and not by transport-wide numbers
 
+cdef struct IncomingLimit:         # what a client may send: see _uplink_limit
+    int64_t service_bps            # as the service has it, 0: no limit
+    bint wanted_only               # nor more than what is wanted costs
+    int64_t told_bps               # 0: no limit
+    int repeats_left               # of the message that there is none any more
+
 cdef struct Transport:             # what every packet sent needs comes first
     uint32_t handle
     SrtpContext *outbound          # NULL: no keys yet
@@ -219,6 +243,7 @@ cdef struct Transport:             # what every packet sent needs comes first
     uint64_t twcc_lost
     uint64_t bytes_received
     uint64_t packets_received
+    IncomingLimit incoming
     PipeEnd *pipe                  # its producers come by a pipe: no address, no keys, no RTCP
     uint32_t feedback_ssrc         # ours, in feedback and receiver reports
     uint32_t last_media_ssrc       # a stream of the peer, for feedback about all of them
@@ -340,7 +365,7 @@ cdef PipeEnd *plane_pipe_end(const Plane *plane, uint32_t handle) noexcept nogil
 cdef void plane_remove_pipe_end(Plane *plane, PipeEnd *end) noexcept nogil
 # Pass what the producer takes in on to its copy over there. False: no memory
 cdef bint plane_add_tap(Producer *producer, PipeEnd *end, uint32_t far) noexcept nogil
-cdef void plane_remove_taps(Producer *producer, const PipeEnd *end) noexcept nogil
+cdef void plane_remove_taps(Plane *plane, Producer *producer, const PipeEnd *end) noexcept nogil
 # What waits for the rest of its frame waits no longer: how many packets, which are forwarded now, or counted as
 # forgotten by the caller
 cdef int plane_take_gathered(Plane *plane, Encoding *encoding) noexcept nogil
@@ -350,4 +375,6 @@ cdef void plane_forget_history(Plane *plane, Encoding *encoding) noexcept nogil
 cdef void plane_restart_encoding(Plane *plane, Encoding *encoding, uint32_t ssrc) noexcept nogil
 # Who wants what of this viewer's network has changed: it is shared out anew soon (_downlink)
 cdef void plane_touch_downlink(Plane *plane, Transport *transport, int64_t now_us) noexcept nogil
+# Who wants what of this producer may have changed: it is looked at soon (_wanted)
+cdef void plane_touch_wanted(Plane *plane, Producer *producer) noexcept nogil
 cdef void plane_forget_address(Plane *plane, Transport *transport, const Address *remote) noexcept nogil

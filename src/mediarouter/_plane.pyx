@@ -13,7 +13,7 @@ from mediarouter._cache cimport (
 )
 from mediarouter._events cimport event_ring_init, event_ring_release
 from mediarouter._ice cimport ice_init
-from mediarouter._layers cimport layers_init, layers_reset
+from mediarouter._layers cimport LAYER_BEST, LAYER_NONE, layers_init, layers_reset
 from mediarouter._lookup cimport (
     SsrcEntry,
     SsrcTable,
@@ -226,13 +226,27 @@ cdef Producer *plane_add_producer(Plane *plane, Transport *transport, int encodi
     producer.audio_level = 127
     producer.rtx_payload_type = NO_PAYLOAD_TYPE
     timer_init(&producer.liveness_timer, TIMER_LIVENESS, producer)
+    init_wanted(producer)
     for i in range(encoding_count):
         init_encoding(plane, producer, i)
+    plane_touch_wanted(plane, producer)
     if not has_caches(producer) or not append(<void ***>&transport.producers, &transport.producer_count,
                                               &transport.producer_capacity, producer):
         plane_remove_producer(plane, producer)
         return NULL
     return producer
+
+
+cdef void init_wanted(Producer *producer) noexcept nogil:
+    # a publisher begins with all it has
+    cdef WantedLayers *wanted = &producer.wanted
+    timer_init(&wanted.timer, TIMER_WANTED, producer)
+    memset(wanted.now, LAYER_BEST, sizeof(wanted.now))
+    memset(wanted.told, LAYER_BEST, sizeof(wanted.told))
+    memset(wanted.piped, LAYER_NONE, sizeof(wanted.piped))
+    memset(wanted.fallen_us, 0xFF, sizeof(wanted.fallen_us))
+    memset(wanted.raised_us, 0xFF, sizeof(wanted.raised_us))
+    wanted.unpiped = True
 
 
 cdef void init_encoding(Plane *plane, Producer *producer, int index) noexcept nogil:
@@ -306,12 +320,14 @@ cdef Consumer *plane_add_consumer(Plane *plane, Transport *transport, Producer *
                           consumer)):
         plane_remove_consumer(plane, consumer)
         return NULL
+    plane_touch_wanted(plane, producer)
     return consumer
 
 
 cdef void plane_remove_consumer(Plane *plane, Consumer *consumer) noexcept nogil:
     cdef Transport *transport = consumer.transport
     take_out(<void **>consumer.producer.consumers, &consumer.producer.consumer_count, consumer)
+    plane_touch_wanted(plane, consumer.producer)
     take_out(<void **>transport.consumers, &transport.consumer_count, consumer)
     if consumer.ssrc:
         ssrc_table_remove(&transport.sent, consumer.ssrc)
@@ -349,6 +365,7 @@ cdef void plane_remove_producer(Plane *plane, Producer *producer) noexcept nogil
         recv_stream_release(&encoding.stream)
         packet_cache_free(encoding.cache)
     timer_cancel(plane.timers, &producer.liveness_timer)
+    timer_cancel(plane.timers, &producer.wanted.timer)
     take_out(<void **>transport.producers, &transport.producer_count, producer)
     plane.producers[producer.handle & SLOT_MASK] = NULL
     free(producer.consumers)
@@ -397,7 +414,7 @@ cdef void plane_remove_pipe_end(Plane *plane, PipeEnd *end) noexcept nogil:
             plane_remove_transport(plane, plane.transports[slot])
     for slot in range(plane.producer_slots):
         if plane.producers[slot] != NULL:
-            plane_remove_taps(plane.producers[slot], end)
+            plane_remove_taps(plane, plane.producers[slot], end)
     timer_cancel(plane.timers, &end.timer)
     plane.pipe_ends[end.handle & SLOT_MASK] = NULL
     pipe_close_end(end)
@@ -412,18 +429,21 @@ cdef bint plane_add_tap(Producer *producer, PipeEnd *end, uint32_t far) noexcept
     producer.taps = taps
     taps[producer.tap_count].end = end
     taps[producer.tap_count].far = far
+    memset(taps[producer.tap_count].wanted, LAYER_NONE, sizeof(taps[producer.tap_count].wanted))
     producer.tap_count += 1
     return True
 
 
-cdef void plane_remove_taps(Producer *producer, const PipeEnd *end) noexcept nogil:
+cdef void plane_remove_taps(Plane *plane, Producer *producer, const PipeEnd *end) noexcept nogil:
     cdef int i
     cdef int kept = 0
     for i in range(producer.tap_count):
         if producer.taps[i].end != end:
             producer.taps[kept] = producer.taps[i]
             kept += 1
-    producer.tap_count = kept
+    if kept < producer.tap_count:
+        producer.tap_count = kept
+        plane_touch_wanted(plane, producer)
 
 
 cdef void plane_forget_address(Plane *plane, Transport *transport, const Address *remote) noexcept nogil:
@@ -474,6 +494,11 @@ cdef void plane_touch_downlink(Plane *plane, Transport *transport, int64_t now_u
     downlink.stale = True
     if not downlink.timer.armed or downlink.timer.deadline_us > now_us + TOUCH_US:
         timer_arm(plane.timers, &downlink.timer, now_us + TOUCH_US)
+
+
+cdef void plane_touch_wanted(Plane *plane, Producer *producer) noexcept nogil:
+    if not producer.wanted.timer.armed or producer.wanted.timer.deadline_us > 0:
+        timer_arm(plane.timers, &producer.wanted.timer, 0)
 
 
 cdef void plane_forget_history(Plane *plane, Encoding *encoding) noexcept nogil:

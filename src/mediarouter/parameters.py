@@ -141,6 +141,20 @@ class RtpEncodingParameters(Struct, frozen=True, rename="camel"):
     max_bitrate: int | None = None
 
 
+class WantedLayer(Struct, frozen=True, rename="camel"):
+    """Whether an encoding of a producer is of any use: what a service forwards to the client that publishes it.
+
+    Attributes:
+        rid: of the encoding, None where it has none.
+        active: somebody may use it; `RTCRtpSender.setParameters` has it under this name.
+        temporal: 0..7, the highest temporal layer that is of use; None: all, or none where it is not active.
+    """
+
+    rid: str | None
+    active: bool
+    temporal: int | None = None
+
+
 class RtcpParameters(Struct, frozen=True, rename="camel"):
     """RTCP of a sender.
 
@@ -242,6 +256,7 @@ _VIDEO_FEEDBACK = (
     RtcpFeedback("nack"),
     RtcpFeedback("nack", "pli"),
     RtcpFeedback("ccm", "fir"),
+    RtcpFeedback("ccm", "tmmbr"),
     RtcpFeedback("goog-remb"),
     RtcpFeedback("transport-cc"),
 )

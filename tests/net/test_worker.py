@@ -2,6 +2,7 @@
 
 import asyncio
 
+import msgspec
 import pytest
 
 from mediarouter import (
@@ -16,6 +17,8 @@ from mediarouter import (
     _ccfb_commands,
 )
 from mediarouter.parameters import (
+    MID,
+    RID,
     TRANSPORT_CC,
     RtcpFeedback,
     RtpCodecCapability,
@@ -24,6 +27,7 @@ from mediarouter.parameters import (
     RtpHeaderExtension,
     RtpHeaderExtensionParameters,
     RtpParameters,
+    WantedLayer,
 )
 from tests.e2e.test_light_clients import CAPABILITIES, OPUS, VP8
 
@@ -154,25 +158,25 @@ def test_a_transports_bitrates_are_checked_and_kept():
     async def scenario(worker, router):
         sending, receiving = await router.create_webrtc_transport(), await router.create_webrtc_transport()
         producer = await sending.produce(kind="video", rtp_parameters=VP8)
-        receiving.set_min_outgoing_bitrate(50_000)
-        receiving.set_max_outgoing_bitrate(600_000)
+        await receiving.set_min_outgoing_bitrate(50_000)
+        await receiving.set_max_outgoing_bitrate(600_000)
         with pytest.raises(ValueError, match="bandwidth must be"):
-            receiving.set_max_outgoing_bitrate(49_999)
+            await receiving.set_max_outgoing_bitrate(49_999)
         with pytest.raises(ValueError, match="bandwidth must be"):
-            receiving.set_min_outgoing_bitrate(600_001)
+            await receiving.set_min_outgoing_bitrate(600_001)
         await receiving.consume(producer.id, rtp_capabilities=WATCHED)
         assert receiving.stats()["downlink"]["target_bps"] == 600_000
-        receiving.set_max_outgoing_bitrate(300_000)
+        await receiving.set_max_outgoing_bitrate(300_000)
         assert receiving.stats()["downlink"]["target_bps"] == 300_000
-        receiving.set_max_outgoing_bitrate(900_000)
-        receiving.set_min_outgoing_bitrate(700_000)
+        await receiving.set_max_outgoing_bitrate(900_000)
+        await receiving.set_min_outgoing_bitrate(700_000)
         assert receiving.stats()["downlink"]["target_bps"] == 700_000
         unwatched = await router.create_webrtc_transport(bandwidth=None)
         with pytest.raises(InvalidStateError, match="bandwidth=None"):
-            unwatched.set_max_outgoing_bitrate(300_000)
+            await unwatched.set_max_outgoing_bitrate(300_000)
         receiving.close()
         with pytest.raises(InvalidStateError, match="closed"):
-            receiving.set_min_outgoing_bitrate(300_000)
+            await receiving.set_min_outgoing_bitrate(300_000)
 
     run(scenario)
 
@@ -233,6 +237,60 @@ def test_a_consumers_settings_are_checked_and_kept():
         await producer.resume()
         assert heard == ["pause", "resume"]
         assert consumer.stats()["packets"] == 0 and producer.stats()[0]["packets"] == 0
+
+    run(scenario)
+
+
+def simulcast(*feedback: RtcpFeedback) -> RtpParameters:
+    return RtpParameters(
+        (RtpCodecParameters("video/VP8", 96, 90000, rtcp_feedback=feedback),),
+        "v",
+        (RtpHeaderExtensionParameters(MID, 1), RtpHeaderExtensionParameters(RID, 2)),
+        tuple(RtpEncodingParameters(rid=rid) for rid in "qhf"),
+    )
+
+
+def test_a_service_hears_which_layers_are_wanted():
+    async def scenario(worker, router):
+        sending, receiving = await router.create_webrtc_transport(), await router.create_webrtc_transport()
+        producer = await sending.produce(kind="video", rtp_parameters=simulcast())
+        heard: asyncio.Queue[tuple[WantedLayer, ...]] = asyncio.Queue()
+        producer.on("wanted_layers", heard.put_nowait)
+        everything = tuple(WantedLayer(rid, True) for rid in "qhf")
+        nothing = tuple(WantedLayer(rid, False) for rid in "qhf")
+        assert producer.wanted_layers == everything
+        assert await asyncio.wait_for(heard.get(), 10) == nothing == producer.wanted_layers
+        consumer = await receiving.consume(producer.id, rtp_capabilities=CAPABILITIES, preferred_layers=(1, 1))
+        low = (WantedLayer("q", True, 1), WantedLayer("h", True, 1), WantedLayer("f", False))
+        assert await asyncio.wait_for(heard.get(), 10) == low == producer.wanted_layers
+        assert msgspec.to_builtins(low[0]) == {"rid": "q", "active": True, "temporal": 1}
+        await consumer.set_preferred_layers(None)
+        assert await asyncio.wait_for(heard.get(), 10) == everything
+        producer.close()
+        assert producer.wanted_layers == nothing
+
+    run(scenario)
+
+
+def test_a_limit_for_what_a_client_sends_is_checked_and_kept():
+    async def scenario(worker, router):
+        transport = await router.create_webrtc_transport()
+        await transport.produce(kind="video", rtp_parameters=simulcast(RtcpFeedback("goog-remb")))
+        assert transport.max_incoming_bitrate is None
+        await transport.set_max_incoming_bitrate(500_000, wanted_only=True)
+        assert transport.max_incoming_bitrate == 500_000
+        for wrong in (0, -1, 999, 1_000_000_001, 1 << 70):
+            with pytest.raises(ValueError, match="bit rate"):
+                await transport.set_max_incoming_bitrate(wrong)
+        for wrong in ("1000", 1e6, True):
+            with pytest.raises(TypeError, match="bit rate"):
+                await transport.set_max_incoming_bitrate(wrong)
+        assert transport.max_incoming_bitrate == 500_000
+        await transport.set_max_incoming_bitrate(None)
+        assert transport.max_incoming_bitrate is None
+        transport.close()
+        with pytest.raises(InvalidStateError, match="transport closed"):
+            await transport.set_max_incoming_bitrate(500_000)
 
     run(scenario)
 

@@ -3,7 +3,7 @@
 import logging
 from typing import TYPE_CHECKING, Any, Literal
 
-from mediarouter import _ccfb_commands, _downlink_commands
+from mediarouter import _ccfb_commands, _downlink_commands, _uplink_commands
 from mediarouter._engine import read_address, ufrag_prefix
 from mediarouter.codecs._codec import kind_of
 from mediarouter.consumer import BEST, Consumer
@@ -69,6 +69,7 @@ class WebRtcTransport(Emitter):
         self._extensions: dict[int, int] = {}
         self._next_mid = 0
         self._bandwidth = bandwidth
+        self._max_incoming_bitrate: int | None = None
         self.id = random_id(environment)
         self.ice_state: IceState = "new"
         self.dtls_state = "new"
@@ -185,6 +186,9 @@ class WebRtcTransport(Emitter):
             paused=paused,
             encodings=[_signalled(e) for e in rtp_parameters.encodings or (RtpEncodingParameters(),)],
         )
+        _uplink_commands.set_limited_by(
+            self._engine, handle, has_feedback(codec, "goog-remb"), has_feedback(codec, "ccm", "tmmbr")
+        )
         producer = Producer(
             engine=self._engine,
             handle=handle,
@@ -256,7 +260,7 @@ class WebRtcTransport(Emitter):
         consumer.on("close", lambda: self._forget_consumer(consumer))
         return consumer
 
-    def set_max_outgoing_bitrate(self, bps: int) -> None:
+    async def set_max_outgoing_bitrate(self, bps: int) -> None:
         """The client gets no more than this from now on, whatever its network carries.
 
         Args:
@@ -268,7 +272,7 @@ class WebRtcTransport(Emitter):
         """
         self._set_limits(max_bps=bps)
 
-    def set_min_outgoing_bitrate(self, bps: int) -> None:
+    async def set_min_outgoing_bitrate(self, bps: int) -> None:
         """The client's network is taken to carry this much from now on, whatever its feedback tells.
 
         Args:
@@ -279,6 +283,34 @@ class WebRtcTransport(Emitter):
             InvalidStateError: closed, or made with `bandwidth=None`.
         """
         self._set_limits(min_bps=bps)
+
+    @property
+    def max_incoming_bitrate(self) -> int | None:
+        """Set by `set_max_incoming_bitrate`, bit/s; None: no limit."""
+        return self._max_incoming_bitrate
+
+    async def set_max_incoming_bitrate(self, bps: int | None, *, wanted_only: bool = False) -> None:
+        """Ask the client to send no more than this: by REMB where its video codecs have negotiated `goog-remb`, else
+        by TMMBR (RFC 5104 4.2.1) where `ccm tmmbr`. It is told at once, and again each second; without either nothing
+        is told, and nothing is enforced.
+
+        Args:
+            bps: of all it sends together, 1,000 to 1,000,000,000 bit/s; None: no limit.
+            wanted_only: while some of its layers are wanted by nobody, no more either than the others cost and a
+                quarter of it more: for clients that hear nothing of `Producer.wanted_layers`.
+
+        Raises:
+            TypeError: not a whole number.
+            ValueError: out of range.
+            InvalidStateError: closed.
+        """
+        self._must_be_open()
+        if bps is not None and (isinstance(bps, bool) or not isinstance(bps, int)):
+            raise TypeError(f"a bit rate is a whole number or None, not {bps!r}")
+        if bps is not None and not _uplink_commands.MIN_INCOMING_BPS <= bps <= _uplink_commands.MAX_INCOMING_BPS:
+            raise ValueError(f"a bit rate is 1,000 to 1,000,000,000 bit/s, not {bps:,}")
+        _uplink_commands.set_max_incoming_bitrate(self._engine, self._handle, bps or 0, bool(wanted_only))
+        self._max_incoming_bitrate = bps
 
     def stats(self) -> dict[str, Any]:
         """Figures of now: packets and bytes both ways, what transport-wide feedback told, the viewer's REMB;
