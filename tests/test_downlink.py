@@ -192,6 +192,30 @@ def test_what_does_not_fit_is_paused_and_audio_goes_on():
     assert meeting.link.taken - taken >= 98
 
 
+def test_r10_paused_video_is_back_when_the_link_opens():
+    """Nothing that was sent is young enough to be sent again: the probes are padding."""
+    meeting = Meeting(capacity_bps=2_000_000)
+    meeting.run(3)
+    meeting.link.capacity_bps = 64_000
+    meeting.run(15)
+    assert meeting.layers() == [-1]
+    meeting.link.capacity_bps = 5_000_000
+    meeting.run(2)
+    assert meeting.layers()[0] >= 0
+    meeting.run(10)
+    assert meeting.layers() == [2]
+
+
+def test_a_camera_is_shown_steadily_where_two_of_three_layers_fit():
+    """What its key frames put into the queue is not taken for all that the network carries."""
+    meeting = Meeting(capacity_bps=700_000)
+    meeting.run(10)
+    for _ in range(20):
+        meeting.run(0.5)
+        assert meeting.layers() == [1]
+        assert meeting.figures()["target_bps"] >= 550_000
+
+
 def test_a_receiver_s_limit_is_kept():
     meeting = Meeting()
     meeting.run(3)

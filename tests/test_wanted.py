@@ -252,8 +252,11 @@ def test_a_layer_far_above_the_one_below_comes_back_too(monkeypatch):
     meeting.run(8)
     assert meeting.layers() == [1]
     meeting.link.capacity_bps = 90_000
-    meeting.run(12)
-    assert meeting.wanted == [BEST, NONE]
+    seen = []
+    for _ in range(24):
+        meeting.run(0.5)
+        seen.append(meeting.wanted)
+    assert seen.count([BEST, NONE]) > 12
     meeting.viewer.check()
     meeting.link.capacity_bps = 6_000_000
     meeting.run(20)

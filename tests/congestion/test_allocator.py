@@ -200,8 +200,9 @@ def test_more_budget_shows_first_where_the_order_comes_first(
 def test_the_order_of_streams_decides_between_equals_alone(
     streams: list[StreamWish], budget_bps: int, random: object
 ) -> None:
-    # weights that differ a little make all unequal
-    streams = [dataclasses.replace(wish, weight=wish.weight // 2 + 1 + 7 * i) for i, wish in enumerate(streams)]
+    # weights that differ make all unequal
+    streams = [dataclasses.replace(wish, weight=8 * (wish.weight % 100) + i + 1) for i, wish in enumerate(streams)]
+    assert len({wish.weight for wish in streams}) == len(streams)
     order = list(range(len(streams)))
     random.shuffle(order)  # type: ignore[attr-defined]
     straight, mixed = plan(budget_bps, streams), plan(budget_bps, [streams[i] for i in order])

@@ -23,7 +23,8 @@ down is free, and at once. Going up, from the layer in force, is not:
 - any step up leaves a margin of 1/32 of the budget, so that what was just taken is not given back for a dip of 3 %;
 - a spatial step, and a resumption, leaves a tenth of its own bits at least, and the bits of the key frame it costs;
 - they wait until that room has been there for 500 ms, unless the budget is proven by a probe or acknowledged packets;
-- after an upgrade that did not hold for 30 s, a stream waits for 1 s, then 2, 4, 8 and 10 s, until one does hold.
+- after an upgrade that did not hold for 30 s, a stream waits for 1 s, then 2, 4, 8 and 10 s, until one does hold; a
+  paused one does not where there is room for twice its bits, which is what is looked for meanwhile.
 
 An upgrade that waits keeps its room: others may keep what they have, but not take it. Bits that the path has carried
 for 500 ms need no proof. Where they belong to streams that come later, a stream may take them over at once: so a new
@@ -74,6 +75,7 @@ cdef enum:
     BUDGET_MARGIN_SHIFT = 5        # 1/32
     STEP_MARGIN = 10               # a tenth
     DEMAND_PERCENT = 115
+    AMPLE = 2                      # times what a step costs
     KEEP_QUARTERS = 6              # slope of a step that keeps what is in force, in quarters
     SLOPE_SHIFT = 28               # 10 bits of weight, 20 of utility, 3 of quarters, and these: below 2**62
     NO_LIMIT_SHIFT = 60
@@ -355,7 +357,8 @@ cdef bint admits_upgrade(AllocCall *call, AllocStream *stream, AllocRow *row, co
     if spatial:
         margin_bps = max(margin_bps, cost_bps // STEP_MARGIN + key_frame_bps)
     has_room = cost_bps + margin_bps <= call.rest_bps - call.reserved_bps
-    if spatial and call.now_us < stream.backoff_until_us and not (carried and row.at < 0):
+    if spatial and call.now_us < stream.backoff_until_us and not (row.at < 0 and (
+            carried or ample(layer, cost_bps) <= call.rest_bps - call.reserved_bps)):
         stream.has_room |= has_room
         refuse(stream, ALLOC_BACK_OFF)
         return False
@@ -403,7 +406,7 @@ cdef void tell(AllocCall *call, AllocResult *result) noexcept nogil:
                     stream.reason = ALLOC_MET
                 stream.has_room = 0
                 continue
-        cheapest_step(stream, row, &delta_bps, &need_bps)
+        cheapest_step(call, stream, row, &delta_bps, &need_bps)
     if call.narrow_bps:            # it keeps its room from all that come later, also from cheaper ones
         delta_bps, need_bps = call.narrow_bps, call.narrow_need_bps
     if need_bps:
@@ -421,7 +424,7 @@ cdef int64_t sought(const AllocResult *result) noexcept nogil:
     return max(result.next_demand_bps * 21 // 20, half_more_bps)
 
 
-cdef void cheapest_step(const AllocStream *stream, const AllocRow *row, int64_t *delta_bps,
+cdef void cheapest_step(const AllocCall *call, const AllocStream *stream, const AllocRow *row, int64_t *delta_bps,
                         int64_t *need_bps) noexcept nogil:
     # the step that this stream wants next, where it needs less than what was found so far; 0: nothing was
     cdef int next_layer
@@ -434,6 +437,8 @@ cdef void cheapest_step(const AllocStream *stream, const AllocRow *row, int64_t 
         next_layer = hull_step(stream.layers, &among, row.at, <int64_t>1 << NO_LIMIT_SHIFT)
         cost_bps = max(stream.layers[next_layer].bitrate_bps - stream.layers[row.at].bitrate_bps, <int64_t>1)
     step_bps = needed(&stream.layers[next_layer], cost_bps)
+    if row.at < 0 and call.now_us < stream.backoff_until_us:
+        step_bps = max(step_bps, ample(&stream.layers[next_layer], cost_bps))
     if need_bps[0] == 0 or step_bps < need_bps[0]:
         delta_bps[0] = cost_bps
         need_bps[0] = step_bps
@@ -443,6 +448,11 @@ cdef inline int64_t needed(const AllocLayer *layer, int64_t cost_bps) noexcept n
     # what a step to this layer should find, the budget's margin apart
     return max((cost_bps * DEMAND_PERCENT + 99) // 100,
                cost_bps + cost_bps // STEP_MARGIN + <int64_t>layer.key_frame_bytes * 8)
+
+
+cdef inline int64_t ample(const AllocLayer *layer, int64_t cost_bps) noexcept nogil:
+    # what shows that the network is not what it was when the stream had to be paused
+    return AMPLE * cost_bps + <int64_t>layer.key_frame_bytes * 8
 
 
 cdef inline int64_t least_budget(int64_t use_bps) noexcept nogil:

@@ -7,15 +7,16 @@
 #                                           └─► probes ─────┘
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from mediarouter.congestion._alr cimport Alr
+from mediarouter.congestion._busy_rate cimport BusyRate
 from mediarouter.congestion._ccfb_index cimport CcfbIndex, ccfb_stream_t
 from mediarouter.congestion._delay_based cimport DelayBased
 from mediarouter.congestion._feedback_match cimport FeedbackMatch
 from mediarouter.congestion._feedback_watch cimport FeedbackWatch
+from mediarouter.congestion._jam cimport Jam
 from mediarouter.congestion._loss_based cimport LossBased
 from mediarouter.congestion._probe_controller cimport ProbeCluster, ProbeController
 from mediarouter.congestion._probe_estimator cimport ProbeEstimator
 from mediarouter.congestion._queue_delay cimport QueueDelay
-from mediarouter.congestion._recent_rate cimport RecentRate
 from mediarouter.congestion._receiver_limit cimport ReceiverLimit
 from mediarouter.congestion._send_history cimport SendHistory
 from mediarouter.congestion._throughput cimport Throughput
@@ -39,8 +40,6 @@ cdef struct SendSide:
     int64_t reports_left           # in millionths
     uint64_t refused               # reports beyond that
     int usage                      # USAGE_...: what the delay tells
-    int64_t waited_us              # all packets of the last report waited so long at least
-    int64_t jammed_bps             # what a link carries whose queue grows by much; -1: it does not
     uint64_t probes                # clusters begun
     Alr alr
     DelayBased delay
@@ -49,7 +48,8 @@ cdef struct SendSide:
     ProbeEstimator probe_estimator
     ProbeController probe_controller
     QueueDelay queue
-    RecentRate recent
+    Jam jam
+    BusyRate busy
     FeedbackWatch watch
     ReceiverLimit limit
     FeedbackMatch match

@@ -31,6 +31,7 @@ from mediarouter._rtcp cimport (
 from mediarouter._timers cimport timer_earlier
 from mediarouter.congestion._aimd cimport aimd_set_estimate, aimd_set_limits, aimd_set_rtt
 from mediarouter.congestion._alr cimport alr_init, alr_sent, alr_set_estimate
+from mediarouter.congestion._busy_rate cimport busy_rate_add, busy_rate_bps, busy_rate_init
 from mediarouter.congestion._ccfb_index cimport (
     CCFB_STREAMS_MAX,
     ccfb_index_add,
@@ -55,6 +56,7 @@ from mediarouter.congestion._feedback_watch cimport (
     feedback_watch_report,
     feedback_watch_sent,
 )
+from mediarouter.congestion._jam cimport jam_init, jam_report
 from mediarouter.congestion._loss_based cimport (
     LOSS_DECREASING,
     LOSS_DELAY_LIMITED,
@@ -90,7 +92,6 @@ from mediarouter.congestion._probe_estimator cimport (
     probe_estimator_packet,
 )
 from mediarouter.congestion._queue_delay cimport queue_delay_add, queue_delay_init
-from mediarouter.congestion._recent_rate cimport recent_rate_add, recent_rate_bps, recent_rate_init
 from mediarouter.congestion._receiver_limit cimport (
     receiver_limit_cap,
     receiver_limit_deadline_us,
@@ -111,9 +112,6 @@ cdef enum:
     FORMAT_TWCC = 15
     FORMAT_REMB = 15
     DRAIN_US = 1000000             # the queue shall be empty after so long
-    JAMMED_US = 60000              # all packets of a report waited so long, and ...
-    JAMMED_MORE_US = 30000         # ... so much longer than those of the last
-    JAMMED_PACKETS = 3
 
 cdef double LOSS_BORNE = 0.1
 
@@ -124,7 +122,7 @@ cdef void send_side_init(SendSide *side, int64_t start_bps, int64_t min_bps, int
     side.min_bps = min_bps
     side.max_bps = max_bps
     side.target_bps = side.uncapped_bps = start_bps
-    side.acked_bps = side.rtt_us = side.probe_bps = side.jammed_bps = -1
+    side.acked_bps = side.rtt_us = side.probe_bps = -1
     side.usage = USAGE_NORMAL
     side.refill_us = now_us
     side.reports_left = BURST * REPORT
@@ -136,7 +134,8 @@ cdef void send_side_init(SendSide *side, int64_t start_bps, int64_t min_bps, int
     probe_estimator_init(&side.probe_estimator)
     probe_controller_init(&side.probe_controller, start_bps, min_bps, max_bps, now_us)
     queue_delay_init(&side.queue)
-    recent_rate_init(&side.recent)
+    jam_init(&side.jam)
+    busy_rate_init(&side.busy)
     feedback_watch_init(&side.watch)
     receiver_limit_init(&side.limit, 0)
     feedback_match_init(&side.match)
@@ -210,7 +209,7 @@ cdef void take_in(SendSide *side, const Outcome *outcomes, int lost, int count, 
         take_received(side, &outcomes[i], now_us)
     if count > lost:
         measure_rtt(side, outcomes + lost, count - lost, now_us)
-        notice_jam(side, outcomes + lost, count - lost)
+        jam_report(&side.jam, outcomes + lost, count - lost, side.queue.queue_us)
     side.reported = True
 
 
@@ -220,7 +219,7 @@ cdef void take_received(SendSide *side, const Outcome *packet, int64_t now_us) n
     delay_based_packet(&side.delay, packet.send_us, packet.arrival_us, now_us, packet.size_bytes)
     loss_based_packet(&side.loss, <uint32_t>packet.number, packet.send_us, packet.size_bytes, True)
     queue_delay_add(&side.queue, packet.send_us, packet.arrival_us)
-    recent_rate_add(&side.recent, packet.arrival_us, packet.size_bytes)
+    busy_rate_add(&side.busy, packet.arrival_us, packet.size_bytes, side.queue.queue_us)
     if packet.cluster:
         rate_bps = probe_estimator_packet(&side.probe_estimator, packet.cluster, packet.send_us, packet.arrival_us,
                                           packet.size_bytes)
@@ -242,27 +241,6 @@ cdef void measure_rtt(SendSide *side, const Outcome *received, int count, int64_
     side.rtt_us = least_us if side.rtt_us < 0 else side.rtt_us + (least_us - side.rtt_us) // 8
     aimd_set_rtt(&side.delay.aimd, side.rtt_us)
     feedback_watch_report(&side.watch, now_us, least_us)
-
-
-cdef void notice_jam(SendSide *side, const Outcome *received, int count) noexcept nogil:
-    # The trend needs some hundred milliseconds to be sure. Meanwhile the streams need not go on as they are: where a
-    # whole report waited much longer than the one before, its packets came one behind the other, as fast as the link is.
-    cdef const Outcome *last = &received[count - 1]
-    cdef int64_t path_us = last.arrival_us - last.send_us - side.queue.queue_us
-    cdef int64_t waited_us = last.arrival_us - last.send_us
-    cdef int64_t span_us = last.arrival_us - received[0].arrival_us
-    cdef int64_t bytes = 0
-    cdef int i
-    for i in range(1, count):
-        bytes += received[i].size_bytes
-    for i in range(count):
-        waited_us = min(waited_us, received[i].arrival_us - received[i].send_us)
-    waited_us -= path_us
-    if waited_us < side.waited_us or waited_us < JAMMED_US:
-        side.jammed_bps = -1
-    elif count >= JAMMED_PACKETS and span_us > 0 and waited_us - side.waited_us >= JAMMED_MORE_US:
-        side.jammed_bps = bytes * 8 * 1000000 // span_us * 85 // 100
-    side.waited_us = waited_us
 
 
 # ---- the target
@@ -291,11 +269,10 @@ cdef bint send_side_update(SendSide *side, int64_t now_us) noexcept nogil:
 
 
 cdef int64_t proven_bps(const SendSide *side) noexcept nogil:
-    # while a queue stands, the last moments tell better than the last second
-    cdef int64_t recent_bps = -1
+    cdef int64_t busy_bps = -1
     if side.delay.line.usage == USAGE_OVER and side.acked_bps >= 0:
-        recent_bps = recent_rate_bps(&side.recent)
-    return recent_bps if recent_bps >= 0 else side.acked_bps
+        busy_bps = busy_rate_bps(&side.busy)
+    return busy_bps if busy_bps >= 0 else side.acked_bps
 
 
 cdef bint set_target(SendSide *side, int64_t bps, int64_t now_us) noexcept nogil:
@@ -386,8 +363,8 @@ cdef int64_t send_side_budget_bps(const SendSide *side) noexcept nogil:
     # what waits in the queue, in bits over a second, is bits a second
     cdef int64_t drain_bps
     cdef int64_t bps = side.target_bps
-    if side.jammed_bps >= 0:
-        bps = min(bps, side.jammed_bps)
+    if side.jam.carried_bps >= 0:
+        bps = min(bps, side.jam.carried_bps)
     if side.queue.queue_us <= 0 or side.acked_bps <= 0:
         return max(side.min_bps, bps)
     drain_bps = min(side.queue.queue_us, <int64_t>DRAIN_US) * min(side.acked_bps, bps) // DRAIN_US

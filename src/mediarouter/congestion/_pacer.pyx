@@ -1,13 +1,13 @@
 """When what is sent may leave, so that bursts do not fill the network's queue.
 
 Theory of operation
-What was sent keeps the sender busy for as long as it takes at the pacing rate, and a packet may leave while that reaches
-less than 5 ms ahead. The rate is half as much again as the estimate, less than encoders take (libwebrtc 2.5 times): a
-router's bursts are the key frames after switches of layers, of several streams at a time, and what the network is sent
-faster than it carries stands in its queue, where audio waits too and the estimator sees congestion. So whoever's
-network carries five times what is watched gets frames of ordinary size at once. Whose network is just enough gets a
-frame over 22 ms (that is a thirtieth of a second at the rate), no later than its network would have brought it; and
-what is many times larger, as a key frame or a storm of retransmissions, takes the time it needs.
+What was sent keeps the sender busy for as long as it takes at the pacing rate, and a packet may leave while that
+reaches less than 5 ms ahead. The rate is half as much again as the estimate, less than encoders take (libwebrtc 2.5
+times): a router's bursts are the key frames after switches of layers, of several streams at a time, and what the
+network is sent faster than it carries stands in its queue, where audio waits too and the estimator sees congestion.
+So whoever's network carries five times what is watched gets frames of ordinary size at once. Whose network is just
+enough gets a frame over 22 ms (that is a thirtieth of a second at the rate), no later than its network would have
+brought it; and what is many times larger, as a key frame or a storm of retransmissions, takes the time it needs.
 
 What has to wait leaves in order, in slices of 5 ms, so that each is a few packets in one system call. Nothing waits
 longer than 250 ms: when what is there would take longer, it leaves as fast as that needs, whatever the rate.
@@ -45,7 +45,10 @@ cdef bint pacer_is_free(const Pacer *p, int64_t now_us) noexcept nogil:
 
 
 cdef void pacer_sent(Pacer *p, int size_bytes, int64_t now_us) noexcept nogil:
-    p.free_ns = max(p.free_ns, now_us * MICRO_NS) + size_bytes * BITS * SECOND_NS // p.rate_bps
+    # a debt of long ago, made at a much smaller rate, shall not hold what comes now
+    cdef int64_t now_ns = now_us * MICRO_NS
+    p.free_ns = max(p.free_ns, now_ns) + size_bytes * BITS * SECOND_NS // p.rate_bps
+    p.free_ns = min(p.free_ns, now_ns + PACER_WAIT_US * MICRO_NS)
 
 
 cdef bint pacer_is_due(const Pacer *p, int64_t oldest_us, int64_t now_us) noexcept nogil:

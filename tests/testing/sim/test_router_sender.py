@@ -1,6 +1,6 @@
 """Frames leave at once, bursts in slices, and probes take what waits."""
 
-from mediarouter.testing.sim.estimator import ProbeOrder
+from mediarouter.congestion import Probe
 from mediarouter.testing.sim.packet import AUDIO, PADDING
 from mediarouter.testing.sim.router_sender import RouterSender
 from tests.testing.sim.scripted import Path
@@ -45,7 +45,7 @@ def test_a_probe_takes_what_waits_and_pads_the_rest():
     path = RouterPath(666_667)
     for _ in range(4):
         path.sender.send(1250)
-    path.estimator.probes.append(ProbeOrder(id=7, rate_bps=2_000_000, packets=5, bytes=6000))
+    path.estimator.probes.append(Probe(id=7, rate_bps=2_000_000, packets=5, bytes=6000))
     path.sender.step()
     path.run(1)
     assert [cluster for _, _, _, cluster in path.estimator.sent] == [0, 7, 7, 7, 7, 7]

@@ -67,17 +67,17 @@ class LossAimd(Controller):
             return 0
         (report,) = parse(data)
         if isinstance(report, Ccfb):
-            arrivals = [arrival for stream in report.streams for arrival in stream.arrivals]
+            lost = any(arrival is None for stream in report.streams for arrival in stream.arrivals)
         else:
-            arrivals = [arrival for _, arrival in from_bytes(data).arrivals]
+            lost = any(arrival is None for _, arrival in from_bytes(data).arrivals)
         elapsed_us, self._grown_us = now_us - self._grown_us, now_us
-        if all(arrival is not None for arrival in arrivals):
+        if not lost:
             self._target *= 1 + self.GROWTH_A_SECOND * min(elapsed_us, 1_000_000) / 1_000_000
         elif now_us - self._fell_us >= self.PATIENCE_US:
             self._fell_us = now_us
             self._target *= self.KEPT_AT_LOSS
         self._target = min(max(self._target, self._min_bps), self._max_bps)
-        return len(arrivals)
+        return 1
 
 
 def known_estimators() -> dict[str, MakeEstimator]:

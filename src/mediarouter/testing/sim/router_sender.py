@@ -14,6 +14,7 @@ class RouterSender(Sender):
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
         self._pacer = MediaPacer(0)
+        self._pacer.set_target(self.estimator.target_bps)
         self._came_us: deque[int] = deque()  # of what waits
 
     def send(self, size: int) -> None:
