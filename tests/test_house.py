@@ -251,6 +251,7 @@ TESTED_BY = {
     "_srtp_streams": "test_srtp_backend.py",
     "_address": "test_ice.py",
     "_downlink_commands": "test_downlink.py",
+    "congestion._estimator": "congestion/test_send_side.py",
     "_feedback": "test_forward.py",
     "_ingress": "test_ingress.py",
     "_key_frames": "test_forward.py",

@@ -48,6 +48,7 @@ from mediarouter.congestion._estimator cimport (
     send_side_report_ccfb,
     send_side_set_demand,
     send_side_set_receiver_limit,
+    send_side_shown_bps,
     send_side_update,
 )
 from mediarouter.congestion._probe_controller cimport ProbeCluster
@@ -162,6 +163,7 @@ cdef void share_out(Plane *plane, Transport *transport, int64_t now_us) noexcept
     cdef Downlink *downlink = transport.downlink
     cdef int count = transport.consumer_count
     cdef AllocResult result
+    cdef bint shown
     cdef int i
     downlink.allocated_us = now_us
     downlink.stale = False
@@ -169,8 +171,9 @@ cdef void share_out(Plane *plane, Transport *transport, int64_t now_us) noexcept
         return                     # things stay as they are
     downlink.allocated_bps = send_side_budget_bps(&downlink.side)
     downlink.allocations += 1
+    shown = send_side_shown_bps(&downlink.side, now_us) >= downlink.allocated_bps
     for i in range(count):
-        describe(transport.consumers[i])
+        describe(transport.consumers[i], shown)
         plane.alloc_streams[i] = transport.consumers[i].allocation
     allocate_within(now_us, downlink.allocated_bps, plane.alloc_streams, count, &result, plane.alloc_rows,
                     plane.alloc_places)
@@ -183,14 +186,14 @@ cdef void share_out(Plane *plane, Transport *transport, int64_t now_us) noexcept
     send_side_set_demand(&downlink.side, result.demand_bps, result.total_bps, now_us)
 
 
-cdef void describe(Consumer *consumer) noexcept nogil:
+cdef void describe(Consumer *consumer, bint shown) noexcept nogil:
     # what the viewer wants of this one, and what it costs
     cdef AllocStream *stream = &consumer.allocation
     stream.layers = consumer.producer.layers
     stream.layer_count = consumer.producer.layer_count
     stream.muted = consumer.paused or consumer.producer.paused
     # a wish that has just changed is met at once where there is room: waiting is for what the network does
-    stream.proven = (stream.wish.max_spatial != consumer.layers.preferred_spatial
+    stream.proven = (shown or stream.wish.max_spatial != consumer.layers.preferred_spatial
                      or stream.wish.max_temporal != consumer.layers.preferred_temporal)
     stream.wish.max_spatial = consumer.layers.preferred_spatial
     stream.wish.max_temporal = consumer.layers.preferred_temporal

@@ -42,7 +42,7 @@ def test_both_are_called_alike():
             compared += 1
         else:
             assert not callable(getattr(SendSideEstimator, name)), name
-    assert compared == 5
+    assert compared == 6
     for kind in (SendSideEstimator, Steady):
         made = kind(start_bps=500_000, min_bps=100_000, max_bps=900_000, now_us=5)
         assert made.target_bps == 500_000

@@ -5,7 +5,7 @@ is the other end, which gives such feedback to publishers. `Controller` is what 
 another. All of it is sans-IO, and none needs a router.
 """
 
-from mediarouter.congestion._estimator import Probe, SendSideEstimator
+from mediarouter.congestion._send_side import Probe, SendSideEstimator
 from mediarouter.congestion._twcc import TwccRecorder
 from mediarouter.congestion.allocation import (
     Allocation,

@@ -33,6 +33,8 @@ cdef struct SendSide:
     int64_t acked_bps              # what arrived lately; -1 not known yet
     int64_t rtt_us                 # -1 not known yet
     int64_t probe_bps              # measured by a probe since the last update; -1 none
+    int64_t shown_bps              # by the newest probe; -1 none
+    int64_t shown_us               # when
     int64_t uncapped_bps           # the target but for the receiver's limit
     bint capped                    # that limit moved
     bint reported                  # reports came since the last update
@@ -81,6 +83,8 @@ cdef bint send_side_poll_probe(SendSide *side, int64_t now_us, ProbeCluster *clu
 cdef int64_t send_side_deadline_us(const SendSide *side, int64_t now_us) noexcept nogil     # -1: nothing to wait for
 # The target less what empties the network's queue within a second
 cdef int64_t send_side_budget_bps(const SendSide *side) noexcept nogil
+# What a probe has just shown the network to carry; -1: none was
+cdef int64_t send_side_shown_bps(const SendSide *side, int64_t now_us) noexcept nogil
 cdef int64_t send_side_pacing_bps(const SendSide *side) noexcept nogil
 
 # For Python's commands: ValueError when they are out of range or order

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 
 from typing_extensions import Buffer
 
-from mediarouter.congestion._estimator import Probe, SendSideEstimator
+from mediarouter.congestion._send_side import Probe, SendSideEstimator
 
 PACING_NUMERATOR, PACING_DENOMINATOR = 5, 2  # bursts may leave so many times as fast as the target
 
@@ -69,6 +69,10 @@ class Controller(ABC):
 
     def poll_probe(self, now_us: int) -> Probe | None:
         """A probe to send now, or None. Called until None."""
+        return None
+
+    def shown_bps(self, now_us: int) -> int | None:
+        """What a probe of the last second has shown the network to carry: an upgrade within it need not wait."""
         return None
 
     @property

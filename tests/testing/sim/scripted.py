@@ -18,6 +18,9 @@ class Scripted:
         self.probes: list[Probe] = []
         self.deadline_us: int | None = None
 
+    def shown_bps(self, now_us: int) -> int | None:
+        return None
+
     @property
     def budget_bps(self) -> int:
         return self.target_bps

@@ -14,12 +14,14 @@ class Stream(NamedTuple):
         wanted: the highest spatial layer that is wanted; -1: none.
         current: what goes now.
         priority: a greater one comes first.
+        proven: a probe has just shown the budget.
     """
 
     rates_bps: tuple[tuple[int, ...], ...]
     wanted: int
     current: Layer
     priority: int = 0
+    proven: bool = False
 
 
 class Decision(NamedTuple):

@@ -49,6 +49,7 @@ class Wishes:
             max_spatial=max(stream.wanted, 0),
             muted=stream.wanted < 0,
             history=history,
+            proven=stream.proven,
         )
 
 

@@ -102,8 +102,9 @@ class Viewer:
     def _allocate(self) -> None:
         now_us = self._sender.clock.now_us
         self._allocated_bps = self._budget_bps()
+        proven = (self._sender.estimator.shown_bps(now_us) or 0) >= self._sender.estimator.budget_bps
         streams = [
-            Stream(rates, plan.wanted.at(now_us), current, plan.priority)
+            Stream(rates, plan.wanted.at(now_us), current, plan.priority, proven)
             for rates, plan, current in zip(self._rates, self._plan.streams, self._current, strict=True)
         ]
         self._targets, demand_bps = self._allocator(now_us, self._allocated_bps, streams)
