@@ -44,6 +44,7 @@ def encode_video(width: int, height: int, rate_bps: int, count: int = FRAMES_PER
         "deadline": "realtime",
         "cpu-used": "8",
         "lag-in-frames": "0",
+        "error-resilient": "default",  # without, Chromium refuses what follows the key frame
         "minrate": str(rate_bps),
         "maxrate": str(rate_bps),
         "bufsize": str(rate_bps * 6 // 10),

@@ -94,14 +94,14 @@ async def browser_viewer(link: ShapedLink, worker: Worker, url: str) -> AsyncIte
 
 
 @contextlib.asynccontextmanager
-async def wrtc_viewer(link: ShapedLink, url: str) -> AsyncIterator[Figures]:
+async def wrtc_viewer(link: ShapedLink, url: str, query: str = "") -> AsyncIterator[Figures]:
     """`wrtc` at the far end."""
     process = await asyncio.create_subprocess_exec(
         *link.enter,
         sys.executable,
         "-m",
         "tests.clients.wrtc_far_viewer",
-        f"{url}/whep/room",
+        f"{url}/whep/room{query}",
         str(PUBLISHERS),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
