@@ -4,7 +4,7 @@
 #                     ▲                        │
 #                     └── probes ◄── demand ◄──┘
 from libc.stdint cimport int64_t
-from mediarouter._plane cimport Plane, Transport
+from mediarouter._plane cimport Consumer, Plane, Transport
 from mediarouter._rtcp cimport RtcpView
 
 # From here on the transport's viewer gets what its network carries. False: no memory
@@ -16,5 +16,7 @@ cdef int downlink_report(Transport *transport, const RtcpView *view, int64_t now
 cdef void downlink_limit(Transport *transport, int64_t bps, int64_t now_us) noexcept nogil
 # After all of a datagram's RTCP
 cdef void downlink_update(Plane *plane, Transport *transport, int64_t now_us) noexcept nogil
+# Whether a packet of so many bytes may be sent again now, which counts as done
+cdef bint downlink_may_repair(const Consumer *consumer, int size_bytes, int64_t now_us) noexcept nogil
 # What is due
 cdef void downlink_timer(Plane *plane, Transport *transport, int64_t now_us) noexcept nogil

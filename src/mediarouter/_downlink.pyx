@@ -46,6 +46,7 @@ from mediarouter.congestion._estimator cimport (
 )
 from mediarouter.congestion._probe_controller cimport ProbeCluster
 from mediarouter.congestion._prober cimport prober_begin, prober_bytes_due, prober_init, prober_next_us
+from mediarouter.congestion._repair_budget cimport repair_budget_take
 
 cdef enum:
     ALLOCATE_US = 500000           # rates and waiting times change meanwhile
@@ -202,6 +203,22 @@ cdef bint is_top(const Producer *producer, int8_t spatial, int8_t temporal) noex
         if producer.layers[i].spatial == spatial and producer.layers[i].temporal > temporal:
             return False
     return True
+
+
+# ---- repairs
+
+cdef bint downlink_may_repair(const Consumer *consumer, int size_bytes, int64_t now_us) noexcept nogil:
+    # What media leaves may be used for it, and half at least: who loses so much has no use for new pictures either. Who
+    # gets none for want of room needs a key frame next, and nothing of before.
+    cdef Downlink *downlink = consumer.transport.downlink
+    cdef int64_t budget_bps
+    if downlink == NULL:
+        return True
+    if consumer.layers.allowed_spatial == LAYER_NONE:
+        return False
+    budget_bps = send_side_budget_bps(&downlink.side)
+    return repair_budget_take(&downlink.repairs, size_bytes + PACKET_OVERHEAD,
+                              max(budget_bps - downlink.in_use_bps, budget_bps // 2), now_us)
 
 
 # ---- probes

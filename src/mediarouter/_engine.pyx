@@ -496,14 +496,14 @@ cdef class Engine:
         for kind, element_id in extensions.items():
             ids[<int>kind] = <uint8_t>element_id
             two_byte = two_byte or element_id > 14
-        if rtx_ssrc == 0:
-            # one SRTP index must not encrypt two packets: no stamp may differ when it is resent
-            ids[<int>EXT_ABS_SEND_TIME] = 0
-            ids[<int>EXT_TRANSPORT_CC] = 0
         with nogil:
             loop_lock(self.loop)
             transport = plane_transport(&self.loop.plane, transport_handle)
             producer = plane_producer(&self.loop.plane, producer_handle)
+            if producer != NULL and producer.is_video and rtx_ssrc == 0:
+                # One SRTP index must not encrypt two packets: no stamp may differ when it is resent. Audio never is.
+                ids[<int>EXT_ABS_SEND_TIME] = 0
+                ids[<int>EXT_TRANSPORT_CC] = 0
             if transport != NULL and producer != NULL:
                 consumer = plane_add_consumer(&self.loop.plane, transport, producer, first_seq)
             if consumer != NULL:

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from mediarouter._cache cimport CachedPacket, packet_cache_find
-from mediarouter._downlink cimport downlink_limit, downlink_report, downlink_update
+from mediarouter._downlink cimport downlink_limit, downlink_may_repair, downlink_report, downlink_update
 from mediarouter._egress cimport egress_send
 from mediarouter._events cimport EVENT_BYE, event_put
 from mediarouter._forward cimport forward_again
@@ -201,7 +201,8 @@ cdef void answer_nack(Plane *plane, Consumer *consumer, uint16_t seq, int64_t no
         consumer.awaited += 1
     elif packet == NULL:
         consumer.missed += 1
-    elif not send_stream_may_resend(&consumer.stream, seq, rtt_us, now_us):
+    elif not (send_stream_may_resend(&consumer.stream, seq, rtt_us, now_us)
+              and downlink_may_repair(consumer, packet.size, now_us)):
         consumer.refused += 1
     elif not forward_again(plane, consumer, run, packet, now_us):
         consumer.missed += 1

@@ -19,6 +19,7 @@ from mediarouter.congestion._allocator cimport AllocRow
 from mediarouter.congestion._estimator cimport SendSide
 from mediarouter.congestion._layer_hull cimport AllocLayer
 from mediarouter.congestion._prober cimport Prober
+from mediarouter.congestion._repair_budget cimport RepairBudget
 from mediarouter.congestion._twcc cimport TwccRecord
 
 cdef enum:
@@ -168,6 +169,7 @@ cdef struct Consumer:
 cdef struct Downlink:              # what a viewer's network carries, and who is to get it: see _downlink
     SendSide side
     Prober prober
+    RepairBudget repairs
     Timer timer
     int64_t allocated_us           # when the budget was last shared out
     int64_t allocated_bps          # of what budget

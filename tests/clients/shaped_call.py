@@ -140,6 +140,8 @@ def look(link: ShapedLink, room: Room | None) -> dict[str, Any]:
             stats = [consumer.stats() for consumer in videos]
             sample |= connection.transport.stats()["downlink"] or {}
             sample["current"] = [s["current_layers"] for s in stats]
+            sample["resent"] = sum(s["resent"] for s in stats)
+            sample["refused"] = sum(s["refused"] for s in stats)
             sample["wanted"] = [s["target_layers"] for s in stats]
     return sample
 

@@ -50,6 +50,7 @@ from mediarouter.congestion._loss_based cimport (
     LOSS_DECREASING,
     LOSS_DELAY_LIMITED,
     LossBased,
+    loss_based_forget,
     loss_based_init,
     loss_based_packet,
     loss_based_set_acked,
@@ -225,6 +226,9 @@ cdef bint send_side_update(SendSide *side, int64_t now_us) noexcept nogil:
     probe_controller_set_alr(&side.probe_controller, side.alr.since_us, now_us)
     delay_based_update(&side.delay, proven_bps(side), probe_bps, in_alr, now_us, &delay)
     side.usage = delay.usage
+    if delay.updated and delay.usage == USAGE_OVER and delay.target_bps < side.target_bps // 2:
+        # what was lost when more than twice as much was sent is explained, and says nothing about what is sent now
+        loss_based_forget(&side.loss, delay.target_bps, now_us)
     if delay.probe:
         loss_based_set_estimate(&side.loss, delay.target_bps)
     if delay.recovered_from_overuse:
@@ -315,11 +319,15 @@ cdef int64_t send_side_deadline_us(const SendSide *side, int64_t now_us) noexcep
 
 
 cdef int64_t send_side_budget_bps(const SendSide *side) noexcept nogil:
-    # what waits in the queue, in bits over a second, is bits a second
-    cdef int64_t drain_bps
+    # What waits in the queue, in bits over a second, is bits a second. It goes as fast as the link is now: the last
+    # second's rate may be that of a link that was wider, and a queue of such a rate would leave nothing to send.
+    cdef int64_t drain_bps = side.acked_bps
+    cdef int64_t recent_bps = recent_rate_bps(&side.recent)
     if side.queue.queue_us <= 0 or side.acked_bps <= 0:
         return side.target_bps
-    drain_bps = min(side.queue.queue_us, <int64_t>DRAIN_US) * side.acked_bps // DRAIN_US
+    if recent_bps >= 0:
+        drain_bps = min(drain_bps, recent_bps)
+    drain_bps = min(side.queue.queue_us, <int64_t>DRAIN_US) * drain_bps // DRAIN_US
     return max(side.min_bps, side.target_bps - drain_bps)
 
 
