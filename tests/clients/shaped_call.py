@@ -151,12 +151,11 @@ async def go_through_the_steps(link: ShapedLink, room: Room | None, ask: Figures
     await started(ask)
     samples, seen = [], [await ask()]
     begun = time.monotonic()
-    until = 0.0
-    for rate_bps, seconds in STEPS:
+    for step, (rate_bps, seconds) in enumerate(STEPS):
         link.set_rate(rate_bps)
-        until += seconds
-        while time.monotonic() < begun + until:
-            samples.append(look(link, room) | {"at": time.monotonic() - begun})
+        stepped = time.monotonic()
+        while time.monotonic() < stepped + seconds:
+            samples.append(look(link, room) | {"at": time.monotonic() - begun, "step": step})
             await asyncio.sleep(SAMPLE_S)
         seen.append(await ask())
     return {"samples": samples, "seen": seen}

@@ -12,10 +12,10 @@ def figures(samples: Samples, seen: list[list[dict[str, Any]]]) -> dict[str, Any
     """All of them.
 
     Args:
-        samples: in time; "at" in seconds from the first step.
+        samples: in time; "at" in seconds from the first step, "step" counted from 0.
         seen: the viewer's inbound streams before the first step and after each.
     """
-    parts = [_between(samples, start, end) for start, end in _bounds()]
+    parts = [[s for s in samples if s["step"] == step] for step in range(len(STEPS))]
     found: dict[str, Any] = {
         "use": [_use(part, 0) for part in parts],
         "settled_use": [_use(part, SETTLED_S) for part in parts],
@@ -27,18 +27,6 @@ def figures(samples: Samples, seen: list[list[dict[str, Any]]]) -> dict[str, Any
     if "in_use_bps" in samples[0]:
         found |= _followed(parts)
     return found
-
-
-def _bounds() -> list[tuple[float, float]]:
-    bounds, at = [], 0.0
-    for _, seconds in STEPS:
-        bounds.append((at, at + seconds))
-        at += seconds
-    return bounds
-
-
-def _between(samples: Samples, start: float, end: float) -> Samples:
-    return [s for s in samples if start <= s["at"] < end]
 
 
 def _use(part: Samples, skip_s: float) -> float:
