@@ -319,15 +319,11 @@ cdef int64_t send_side_deadline_us(const SendSide *side, int64_t now_us) noexcep
 
 
 cdef int64_t send_side_budget_bps(const SendSide *side) noexcept nogil:
-    # What waits in the queue, in bits over a second, is bits a second. It goes as fast as the link is now: the last
-    # second's rate may be that of a link that was wider, and a queue of such a rate would leave nothing to send.
-    cdef int64_t drain_bps = side.acked_bps
-    cdef int64_t recent_bps = recent_rate_bps(&side.recent)
+    # what waits in the queue, in bits over a second, is bits a second
+    cdef int64_t drain_bps
     if side.queue.queue_us <= 0 or side.acked_bps <= 0:
         return side.target_bps
-    if recent_bps >= 0:
-        drain_bps = min(drain_bps, recent_bps)
-    drain_bps = min(side.queue.queue_us, <int64_t>DRAIN_US) * drain_bps // DRAIN_US
+    drain_bps = min(side.queue.queue_us, <int64_t>DRAIN_US) * side.acked_bps // DRAIN_US
     return max(side.min_bps, side.target_bps - drain_bps)
 
 
