@@ -1,6 +1,6 @@
 """Carries what leaves one network namespace into another, a while later: `python delay_line.py FROM TO MILLISECONDS`.
 
-FROM and TO are file descriptors of TUN devices. It ends when the first is closed by the kernel or with its parent.
+FROM and TO are file descriptors of TUN devices. It ends with its parent.
 """
 
 import collections
@@ -15,6 +15,7 @@ SIZE_MAX = 65536
 def main(source: int, target: int, delay_s: float) -> None:
     """Carry packets for ever, in order."""
     waiting: collections.deque[tuple[float, bytes]] = collections.deque()
+    parent = os.getppid()
     while True:
         timeout = max(0.0, waiting[0][0] - time.monotonic()) if waiting else 1.0
         readable, _, _ = select.select([source], [], [], timeout)
@@ -22,7 +23,7 @@ def main(source: int, target: int, delay_s: float) -> None:
             waiting.append((time.monotonic() + delay_s, os.read(source, SIZE_MAX)))
         while waiting and waiting[0][0] <= time.monotonic():
             os.write(target, waiting.popleft()[1])
-        if os.getppid() == 1:
+        if os.getppid() != parent:
             return
 
 

@@ -23,7 +23,9 @@ down is free, and at once. Going up, from the layer in force, is not:
 - any step up leaves a margin of 1/32 of the budget, so that what was just taken is not given back for a dip of 3 %;
 - a spatial step, and a resumption, leaves a tenth of its own bits at least, and the bits of the key frame it costs;
 - they wait until that room has been there for 500 ms, unless the budget is proven by a probe or acknowledged packets;
-- after an upgrade that did not hold for 30 s, a stream waits for 1 s, then 2, 4, 8 and 10 s, until one does hold.
+- after an upgrade that did not hold for 30 s, a stream waits for 1 s, then 2, 4, 8 and 10 s, until one does hold; but a
+  stream that was paused at the first failure need not wait with its cheapest layer, since it was a dearer one that
+  failed: while a full queue empties there is nothing to share out, and that is over sooner.
 
 An upgrade that waits keeps its room: others may keep what they have, but not take it. Bits that the path has carried
 for 500 ms need no proof. Where they belong to streams that come later, a stream may take them over at once: so a new
@@ -70,6 +72,7 @@ from mediarouter.congestion._layer_hull cimport (
 )
 
 cdef enum:
+    RESUMED_FAILURES = 1           # of upgrades in a row, after which a paused stream need not wait to be resumed
     KEY_FRAME_US = 1000000         # a key frame's bits are counted for so long after a switch
     BUDGET_MARGIN_SHIFT = 5        # 1/32
     STEP_MARGIN = 10               # a tenth
@@ -354,7 +357,8 @@ cdef bint admits_upgrade(AllocCall *call, AllocStream *stream, AllocRow *row, co
     if spatial:
         margin_bps = max(margin_bps, cost_bps // STEP_MARGIN + <int64_t>layer.key_frame_bytes * 8)
     has_room = cost_bps + margin_bps <= call.rest_bps - call.reserved_bps
-    if spatial and call.now_us < stream.backoff_until_us and not (carried and row.at < 0):
+    if (spatial and call.now_us < stream.backoff_until_us
+            and not (row.at < 0 and (carried or stream.failed_upgrades <= RESUMED_FAILURES))):
         stream.has_room |= has_room
         refuse(stream, ALLOC_BACK_OFF)
         return False
