@@ -77,7 +77,9 @@ def _followed(parts: list[Samples]) -> dict[str, Any]:
         "next_after_open_s": _first(
             open_, lambda s: sum(map(_height, s["current"])) > sum(map(_height, open_[0]["current"]))
         ),
-        "top_s": _first(open_, lambda s: all(_height(layers) >= TOP_SPATIAL * 10 + ALL_TEMPORAL for layers in s["current"])),
+        "top_s": _first(
+            open_, lambda s: all(_height(layers) >= TOP_SPATIAL * 10 + ALL_TEMPORAL for layers in s["current"])
+        ),
         "probes": [part[-1]["probes"] - part[0]["probes"] for part in parts],
         "probe_packets": [part[-1]["probe_packets"] - part[0]["probe_packets"] for part in parts],
     }

@@ -25,9 +25,7 @@ def pictures() -> list[bytes]:
     return made
 
 
-async def feed_video(
-    generator: Any, made: list[bytes] | None = None, width: int = WIDTH, height: int = HEIGHT
-) -> None:
+async def feed_video(generator: Any, made: list[bytes] | None = None, width: int = WIDTH, height: int = HEIGHT) -> None:
     """Write pictures for ever, ours or those that were `made` before."""
     made = made or pictures()
     writer, number, begun = generator.writable.get_writer(), 0, time.monotonic()
