@@ -62,7 +62,7 @@ def test_libwebrtc_gets_no_less_than_libwebrtc_would_send_and_waits_no_longer() 
     ours = call("wrtc")
     assert_it_follows(ours)
     theirs = call("direct")
-    # a pair of libwebrtc fills the queue and the link at 0.6 Mbit/s, and takes longer to use what opens: 0.65 to 0.68 of
+    # a pair of libwebrtc fills queue and link at 0.6 Mbit/s, and takes longer to use what opens: 0.65 to 0.68 of
     # the three narrow steps, ours 0.68 to 0.73
     assert sum(ours["use"][:3]) >= sum(theirs["use"][:3]) - 0.15, (ours, theirs)
     assert ours["queue_p95_ms"] <= theirs["queue_p95_ms"], (ours, theirs)
