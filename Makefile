@@ -9,7 +9,7 @@ FUZZ_SECONDS ?= 60
 # How long each target runs: so many executions, however long they take, or else so many seconds
 FUZZ_LIMIT = $(if $(FUZZ_EXECUTIONS),--executions $(FUZZ_EXECUTIONS),--seconds $(FUZZ_SECONDS))
 
-.PHONY: all build test unit e2e bench instructions debug asan tsan fuzz lint annotate docs clean
+.PHONY: all build test unit e2e bench instructions debug asan tsan fuzz lint annotate docs docs-pictures clean
 
 all: build
 
@@ -82,6 +82,10 @@ annotate: .venv/installed
 
 docs: .venv/installed
 	$(BIN)/python -m pytest tests/test_docs.py
+
+# Every scenario of congestion control as a picture, and the page that shows them
+docs-pictures: build
+	$(BIN)/python bench/scenario_pictures.py
 
 clean:
 	rm -rf build dist .venv .pytest_cache .mypy_cache .ruff_cache

@@ -19,13 +19,15 @@ from pathlib import Path
 
 import numpy
 from tests.codecs.streams import read
+from tests.congestion.offers import Viewer, simulcast
 
 from mediarouter import _srtp_crypto, capture, rtcp, rtp, srtp
 from mediarouter._rtp_batch import parse_times as parse_rtp_times
 from mediarouter._transport_feedback import parse_times as parse_feedback_times
-from mediarouter.bench import _loops
+from mediarouter.bench import _loops, _send_side_feed
 from mediarouter.bench.stage import Stage, key_of
 from mediarouter.codecs import _codec
+from mediarouter.congestion.allocation import StreamClass, StreamWish, face_of
 from mediarouter.srtp import Profile, SrtpSession
 
 ROOT = Path(__file__).parents[1]
@@ -182,6 +184,71 @@ def compound_in_python() -> Work:
     return Work(run)
 
 
+def reports_of(statuses: int, reports: int, interval_us: int) -> list[bytes]:
+    """Of packets that came 25 ms later, some a little sooner or later."""
+    made = []
+    for base in range(0, statuses * reports, statuses):
+        arrivals = [(base + i) * interval_us + 25_000 + (base + i) * 7919 % 1000 for i in range(statuses)]
+        made.append(bytes(rtcp.Twcc(1, 2, base & 0xFFFF, arrivals)))
+    return made
+
+
+def feed_for(statuses: int, reports: int) -> _send_side_feed.SendSideFeed:
+    """An estimator that has been told of 3,000 packets, and so many reports for it, 100 a second at most."""
+    before, interval_us = -(-3000 // statuses), max(10_000 // statuses, 1000)
+    every = reports_of(statuses, before + reports, interval_us)
+    return _send_side_feed.SendSideFeed(every[:before], every[before:], statuses, interval_us)
+
+
+def fed_back_statuses() -> Work:
+    """Twenty reports, each of a few statuses and of thrice as many: what a report costs itself cancels out."""
+
+    def run(statuses: int) -> int:
+        assert feeds[statuses].feed(0, 20) == 20 * statuses
+        feeds[statuses].reset()
+        return 20 * statuses
+
+    feeds = {statuses: feed_for(statuses, 20) for statuses in (50, 150)}
+    return Work(run, 50, 150)
+
+
+def reports_taken(statuses: int) -> Work:
+    """From RTCP to the new target, matching and all."""
+    feed = feed_for(statuses, 30)
+
+    def run(times: int) -> int:
+        feed.reset()
+        assert feed.feed(0, times) == times * statuses
+        return times
+
+    return Work(run, 10, 30)
+
+
+def packets_noted() -> Work:
+    feed = feed_for(100, 1)
+
+    def run(times: int) -> int:
+        feed.send(times)
+        return times
+
+    return Work(run)
+
+
+def budgets_shared_out() -> Work:
+    """25 streams of nine layers each, that have run for ten seconds."""
+    viewer = Viewer(
+        StreamWish(simulcast(), stream_class=StreamClass.SPEAKER), *[StreamWish(simulcast()) for _ in range(24)]
+    )
+    viewer.run(10_000_000, 5_000_000, every_us=250_000)
+    face = face_of(viewer.wishes)
+
+    def run(times: int) -> int:
+        assert face.allocate_many(10_000_000, 60_000_000, times) > 8_000_000
+        return times
+
+    return Work(run, 50, 150)
+
+
 def forwarded(publishers: int, subscribers: int, seconds: int = 1) -> Work:
     """A meeting that has begun; per copy of a packet that leaves, with all that its clients' feedback costs."""
     stage = Stage(publishers, subscribers)
@@ -211,6 +278,11 @@ ROWS: dict[str, Callable[[], Work]] = {
     "transport feedback of 100": parse_feedback,
     "compound": compound_in_c,
     "rtcp.parse": compound_in_python,
+    "status fed back": fed_back_statuses,
+    "report of 1 taken": partial(reports_taken, 1),
+    "report of 100 taken": partial(reports_taken, 100),
+    "packet noted as sent": packets_noted,
+    "budget among 25 x 9": budgets_shared_out,
     "forwarded 1 x 1": partial(forwarded, 1, 1, 5),
     "forwarded 1 x 40": partial(forwarded, 1, 40, 2),
     "forwarded 1 x 100": partial(forwarded, 1, 100),

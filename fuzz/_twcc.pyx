@@ -25,6 +25,7 @@ from mediarouter.congestion._twcc cimport (
     twcc_record_free,
     twcc_record_new,
     twcc_record_packet,
+    twcc_record_request,
     twcc_record_write,
 )
 
@@ -157,6 +158,8 @@ cdef const char *recorded(const uint8_t *data, int size) noexcept nogil:
         seq = <uint16_t>(seq + (33000 if data[i + 1] == 255 else 700 if data[i + 1] > 250 else numbers[data[i] & 15]))
         now_us += steps_us[data[i] >> 4]
         twcc_record_packet(record, seq, now_us)
+        if data[i + 1] & 0xF0 == 0xE0:                     # with times: a report without is not for our reader
+            twcc_record_request(record, seq, <uint16_t>(0x8000 | data[i] * (data[i + 1] & 15) * 8), now_us)
         if data[i + 1] < 32 and wrong == NULL:
             wrong = drained(record, 1200 if data[i + 1] & 1 else 28 + 4 * (data[i + 1] & 7))
     if wrong == NULL:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from mediarouter.testing.sim import SCENARIOS
+
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "bench").rglob("*.md")])
 
@@ -36,3 +38,13 @@ def test_commands_of_the_readme_exist():
         assert re.search(rf"^{target}:", makefile, re.MULTILINE)
     for path in re.findall(r"(?:tests|bench)/[\w/]+\.py", readme):
         assert (ROOT / path).exists()
+
+
+def test_each_scenario_of_congestion_control_has_a_line_and_a_picture():
+    page = (ROOT / "docs" / "congestion_scenarios.md").read_text()
+    pictures = ROOT / "docs" / "pictures" / "congestion"
+    for scenario in SCENARIOS.values():
+        line = rf"^\*\*{scenario.id}\*\* .*{re.escape(scenario.title[1:])}.*\n\n"
+        assert re.search(rf"{line}!\[{scenario.id}\]", page, re.MULTILINE), scenario.id
+    assert {path.stem for path in pictures.iterdir()} == set(SCENARIOS)
+    assert sum(path.stat().st_size for path in pictures.iterdir()) <= 2_000_000

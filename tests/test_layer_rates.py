@@ -57,6 +57,17 @@ def test_what_sits_still_for_a_moment_does_not_look_cheap_and_what_stops_goes():
     assert {spatial for spatial, *_ in film(call, camera, 60)} == {0, 1, 2}
 
 
+def test_what_comes_back_costs_what_it_did_until_it_is_measured():
+    call = Call()
+    camera = Camera(call.peer(), 100)
+    film(call, camera, 300)
+    camera.off.add(2)
+    assert {row[0] for row in film(call, camera, 90)} == {0, 1}
+    camera.off.clear()
+    (back,) = (row for row in film(call, camera, 1) if row[0] == 2)
+    assert back[2] == pytest.approx(RATES_BPS[2] * ABOVE, rel=0.25)
+
+
 def test_audio_has_one():
     call = Call()
     talker = call.peer()

@@ -11,6 +11,7 @@ from mediarouter.ortc import (
     get_router_rtp_capabilities,
     matches,
     name_of,
+    reports_by_stream,
     validate_producer_parameters,
 )
 from mediarouter.parameters import (
@@ -19,6 +20,8 @@ from mediarouter.parameters import (
     DEFAULT_CODECS,
     MID,
     RID,
+    TRANSPORT_CC,
+    TRANSPORT_CC_02,
     RtcpFeedback,
     RtpCapabilities,
     RtpCodecCapability,
@@ -172,3 +175,38 @@ def test_who_takes_nothing_gets_nothing():
     nameless = RtpCapabilities((RtpCodecCapability("video", "video/VP8", 90000),))
     with pytest.raises(NegotiationError, match="payload type"):
         get_consumer_rtp_parameters(vp8(), nameless, mid="7", ssrc=1, rtx_ssrc=2, cname="c")
+
+
+BOTH = (RtcpFeedback("transport-cc"), RtcpFeedback("ack", "ccfb"))
+
+
+@pytest.mark.parametrize(
+    ("uris", "feedback", "by_stream"),
+    [
+        ((), BOTH, True),
+        ((TRANSPORT_CC,), BOTH, False),
+        ((TRANSPORT_CC_02,), BOTH, False),
+        ((TRANSPORT_CC,), BOTH[1:], True),
+        ((), BOTH[:1], False),
+        ((TRANSPORT_CC,), BOTH[:1], False),
+    ],
+)
+def test_rfc_8888_is_agreed_only_where_transport_wide_feedback_is_not(uris, feedback, by_stream):
+    extensions = tuple(RtpHeaderExtensionParameters(uri, 3 + i) for i, uri in enumerate(uris))
+    sent = RtpParameters((RtpCodecParameters("video/VP8", 96, 90000, rtcp_feedback=feedback),), "v", extensions)
+    assert reports_by_stream(sent) == by_stream
+
+
+@pytest.mark.parametrize("numbered", [False, True])
+def test_a_viewer_is_told_one_form_of_feedback(numbered):
+    extensions = (RtpHeaderExtension("video", TRANSPORT_CC, 5),) if numbered else ()
+    wanted = RtpCodecCapability("video", "video/VP8", 90000, rtcp_feedback=BOTH, preferred_payload_type=100)
+    capabilities = RtpCapabilities((wanted,), extensions)
+    got = get_consumer_rtp_parameters(vp8(), capabilities, mid="0", ssrc=1, rtx_ssrc=2, cname="c")
+    assert got.codecs[0].rtcp_feedback == (BOTH[:1] if numbered else BOTH)
+    assert reports_by_stream(got) != numbered
+
+
+def test_what_a_router_offers_leaves_no_choice_of_feedback():
+    assert not any(RtcpFeedback("ack", "ccfb") in codec.rtcp_feedback for codec in ROUTER.codecs)
+    assert TRANSPORT_CC_02 not in {extension.uri for extension in ROUTER.header_extensions}

@@ -5,7 +5,7 @@ from aiortc import rtp as aiortc_rtp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediarouter import _drop, _rtcp
+from mediarouter import _drop, _rtcp, rtcp
 from tests.rtcp_vectors import BROKEN, COMPOUND, CONTRADICTING, GOOD, all_captured, padded
 
 u8 = st.integers(0, 0xFF)
@@ -140,6 +140,7 @@ def test_written_vectors():
     assert _rtcp.write("pli", **ssrcs) == GOOD["pli"]
     assert _rtcp.write("fir", command_seq=7, **ssrcs) == GOOD["fir"]
     assert _rtcp.write("remb", sender_ssrc=1, bitrate_bps=0x3FFFF << 3, ssrcs=[2]) == GOOD["remb"]
+    assert _rtcp.write("tmmbr", sender_ssrc=1, rates_bps=[500_000], ssrcs=[2], overhead=40) == GOOD["tmmbr"]
     dlrr = _rtcp.write("dlrr", last_rr=0xAABBCCDD, delay_since_last_rr=65536, **ssrcs)
     assert dlrr[8:] == bytes.fromhex("05000003 00000002 aabbccdd 00010000")
     assert _rtcp.walk(dlrr) == ([(207, 0, dlrr)], 0)
@@ -149,6 +150,20 @@ def test_a_writer_without_room_writes_nothing():
     assert _rtcp.write("sdes", sender_ssrc=1, cname=bytes(256)) == b""
     assert _rtcp.write("bye", ssrcs=[]) == _rtcp.write("bye", ssrcs=[1] * 32) == b""
     assert _rtcp.write("nack", seqs=[]) == b""
+    assert _rtcp.write("tmmbr", sender_ssrc=1, rates_bps=[], ssrcs=[], overhead=0) == b""
+    assert _rtcp.write("tmmbr", sender_ssrc=1, rates_bps=[1] * 200, ssrcs=[1] * 200, overhead=0) == b""
+
+
+@given(st.lists(st.tuples(u32, st.integers(0, 1 << 60)), min_size=1, max_size=20), u32, st.integers(0, 511))
+def test_limits_of_streams_are_rounded_down_by_less_than_their_precision(limits, sender, overhead):
+    ssrcs, rates_bps = zip(*limits, strict=True)
+    data = _rtcp.write("tmmbr", sender_ssrc=sender, ssrcs=ssrcs, rates_bps=rates_bps, overhead=overhead)
+    (request,) = rtcp.parse(data)
+    assert request.sender_ssrc == sender
+    for (ssrc, rate_bps), limit in zip(limits, request.limits, strict=True):
+        assert (limit.ssrc, limit.overhead) == (ssrc, overhead)
+        assert rate_bps - (rate_bps >> 16) - 1 <= limit.bitrate_bps <= rate_bps
+    assert data == bytes(rtcp.Tmmbr(sender, [(ssrc, rate_bps, overhead) for ssrc, rate_bps in limits]))
 
 
 def test_of_a_nack_that_does_not_fit_the_first_are_written():

@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 
-from mediarouter import InvalidStateError, RtpCapabilities, UnsupportedError, WorkerPool, rtp
+from mediarouter import InvalidStateError, RtpCapabilities, UnsupportedError, WantedLayer, WorkerPool, rtp
 from tests.e2e.test_light_clients import CAPABILITIES, OPUS, opus
+from tests.net.test_worker import simulcast
 from tests.transports.test_pipe import join
 from tests.web.door import soon
 
@@ -123,5 +124,24 @@ def test_media_goes_from_one_worker_to_the_other_and_back():
         assert [w.counters()["rtp_packets_piped"] for w in pool.workers] == [20, 20]
         for _, client in people:
             client.close()
+
+    run(scenario)
+
+
+def test_what_is_wanted_away_from_home_is_told_to_the_publisher():
+    async def scenario(pool, spanning):
+        home, away = spanning.routers
+        transport = await home.create_webrtc_transport()
+        producer = await transport.produce(kind="video", rtp_parameters=simulcast())
+        heard: asyncio.Queue[tuple[WantedLayer, ...]] = asyncio.Queue()
+        producer.on("wanted_layers", heard.put_nowait)
+        viewer = await away.create_webrtc_transport()
+        consumer = await viewer.consume(producer.id, rtp_capabilities=CAPABILITIES, preferred_layers=(0, None))
+        assert [layer.active for layer in await soon(heard.get())] == [True, False, False]
+        await consumer.set_preferred_layers(1)
+        assert [layer.active for layer in await soon(heard.get())] == [True, True, False]
+        consumer.close()
+        assert producer.id not in away.producers
+        assert [layer.active for layer in await soon(heard.get())] == [False] * 3
 
     run(scenario)

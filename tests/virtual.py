@@ -213,8 +213,10 @@ class Source:
         self.seq += 1
         return data
 
-    def frame(self, *, key: bool = False, tid: int = 0, sync: bool = False, packets: int = 1) -> list[bytes]:
-        """The packets of the next VP8 frame, not sent."""
+    def frame(
+        self, *, key: bool = False, tid: int = 0, sync: bool = False, packets: int = 1, fill: int = 0
+    ) -> list[bytes]:
+        """The packets of the next VP8 frame, not sent; each has `fill` bytes at its end."""
         self.picture_id += 1
         self.tl0 += tid == 0
         return [
@@ -226,7 +228,7 @@ class Source:
                     tid=tid,
                     tl0=self.tl0,
                     sync=sync,
-                    body=b"%d/%d" % (self.picture_id, i),
+                    body=b"%d/%d" % (self.picture_id, i) + bytes(fill),
                 ),
                 marker=i == packets - 1,
             )

@@ -13,6 +13,7 @@ from mediarouter.parameters import (
     IceParameters,
     RtpCapabilities,
     RtpParameters,
+    WantedLayer,
 )
 from mediarouter.producer import Producer
 from mediarouter.router import Router
@@ -40,6 +41,7 @@ __all__ = [
     "RtpParameters",
     "SpanningRouter",
     "UnsupportedError",
+    "WantedLayer",
     "WebRtcTransport",
     "Worker",
     "WorkerLoad",

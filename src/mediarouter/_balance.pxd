@@ -15,7 +15,8 @@ cdef enum CopyLeft:                # why a consumer is not sent a packet that it
     LEFT_LATE = 5                  # older than what was sent, and no place was kept for it
     LEFT_EMPTY = 6                 # padding of the publisher's
     LEFT_NO_MEMORY = 7
-    LEFT_COUNT = 8
+    LEFT_GONE = 8                  # it waited for its turn, and what it is made of or whom it was for went
+    LEFT_COUNT = 9
 
 cdef struct Balance:
     uint64_t accepted              # media packets taken in: decrypted, known, not seen before
@@ -24,9 +25,11 @@ cdef struct Balance:
     uint64_t offered               # that were passed on to consumers
     uint64_t due                   # copies: each of these packets, for each consumer its producer had
     uint64_t again                 # copies offered a second time, to one who entered at a key frame behind its packets
-    uint64_t left[8]               # copies not sent, by CopyLeft
+    uint64_t left[9]               # copies not sent, by CopyLeft
+    uint64_t held                  # copies that wait now for their turn: see _pace_queue
     uint64_t filled                # copies in whose place an empty packet is sent
     uint64_t resent
+    uint64_t padding               # packets of nothing else, that probe a network
     uint64_t control               # packets that are no RTP: STUN, DTLS, RTCP
     uint64_t unprotected           # RTP packets that encryption refused
     uint64_t no_room               # RTP packets for which there was no memory

@@ -10,6 +10,7 @@ LEFT_NAMES = (
     "late",
     "empty",
     "no_memory",
+    "gone",
 )
 
 
@@ -22,7 +23,9 @@ cdef dict balance_counters(const Balance *balance):
     totals["rtp_copies_due"] = balance.due
     totals["rtp_copies_again"] = balance.again
     totals["rtp_copies_filled"] = balance.filled
+    totals["rtp_copies_held"] = balance.held
     totals["rtp_packets_resent"] = balance.resent
+    totals["rtp_packets_padding"] = balance.padding
     totals["rtp_packets_unprotected"] = balance.unprotected
     totals["rtp_packets_no_room"] = balance.no_room
     totals["control_packets"] = balance.control
@@ -37,10 +40,11 @@ SUMS = {
     ),
     "copies": (
         ("rtp_copies_due", "rtp_copies_again"),
-        ("rtp_packets_forwarded", "rtp_copies_filled", *(f"rtp_copies_left_{name}" for name in LEFT_NAMES)),
+        ("rtp_packets_forwarded", "rtp_copies_filled", "rtp_copies_held",
+         *(f"rtp_copies_left_{name}" for name in LEFT_NAMES)),
     ),
     "sent": (
-        ("rtp_packets_forwarded", "rtp_copies_filled", "rtp_packets_resent", "control_packets"),
+        ("rtp_packets_forwarded", "rtp_copies_filled", "rtp_packets_resent", "rtp_packets_padding", "control_packets"),
         ("packets_out", "rtp_packets_unprotected", "rtp_packets_no_room"),
     ),
     "datagrams": (

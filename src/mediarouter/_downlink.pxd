@@ -4,19 +4,18 @@
 #                     ▲                        │
 #                     └── probes ◄── demand ◄──┘
 from libc.stdint cimport int64_t
-from mediarouter._plane cimport Consumer, Plane, Transport
+from mediarouter._plane cimport Plane, Transport
 from mediarouter._rtcp cimport RtcpView
 
-# From here on the transport's viewer gets what its network carries. False: no memory
+# From here on the transport's viewer gets what its network carries. `by_stream`: it reports by RFC 8888, and not by
+# transport-wide numbers. False: no memory
 cdef bint downlink_begin(Plane *plane, Transport *transport, int64_t start_bps, int64_t min_bps, int64_t max_bps,
-                         int64_t now_us) noexcept nogil
-# A transport-wide report of the viewer: how many packets it told of, or a Drop code
+                         bint by_stream, int64_t now_us) noexcept nogil
+# A report of the viewer, in the form that was agreed: how many packets it told of, or a Drop code
 cdef int downlink_report(Transport *transport, const RtcpView *view, int64_t now_us) noexcept nogil
 # An upper limit that the viewer sent (REMB)
 cdef void downlink_limit(Transport *transport, int64_t bps, int64_t now_us) noexcept nogil
 # After all of a datagram's RTCP
 cdef void downlink_update(Plane *plane, Transport *transport, int64_t now_us) noexcept nogil
-# Whether a packet of so many bytes may be sent again now, which counts as done
-cdef bint downlink_may_repair(const Consumer *consumer, int size_bytes, int64_t now_us) noexcept nogil
 # What is due
 cdef void downlink_timer(Plane *plane, Transport *transport, int64_t now_us) noexcept nogil

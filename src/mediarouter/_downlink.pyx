@@ -6,25 +6,30 @@ who wants what has, and at least every half second, since rates and waiting time
 told the highest layers it may have (`_layers`), audio is always sent. What the allocator could use next is what the
 estimator probes for.
 
-A probe is packets sent at a rate that is higher than what is used: first media itself, which counts as it leaves, then
-recent packets once more by RTX, which at least repair what was lost.
+A probe is packets sent at a rate that is higher than what is used: first media itself, which counts as it leaves, and
+what of it waits for its turn (`_pace_queue`), then recent packets once more by RTX, which at least repair what was
+lost, then padding on an RTX stream.
 """
 
-from libc.stdint cimport int8_t, int32_t, int64_t, uint16_t
+from libc.stdint cimport int8_t, int32_t, int64_t, uint16_t, uint64_t
 from libc.stdlib cimport calloc, realloc
 from mediarouter._cache cimport CachedPacket, packet_cache_find
 from mediarouter._egress cimport egress_ready, egress_send
-from mediarouter._forward cimport consumer_aim, forward_again
+from mediarouter._forward cimport consumer_aim, forward_held, forward_padding
 from mediarouter._layers cimport LAYER_BEST, LAYER_NONE
+from mediarouter._pace cimport pace_send, pace_set_target
+from mediarouter._pace_queue cimport pace_queue_init, pace_queue_sent
 from mediarouter._plane cimport (
     PACKET_OVERHEAD,
     TIMER_DOWNLINK,
+    TIMER_PACE,
     Consumer,
     Downlink,
     Encoding,
     Plane,
     Producer,
     Transport,
+    plane_feedback_stream,
     plane_touch_downlink,
 )
 from mediarouter._rtcp cimport RtcpView
@@ -40,13 +45,13 @@ from mediarouter.congestion._estimator cimport (
     send_side_poll,
     send_side_poll_probe,
     send_side_report,
+    send_side_report_ccfb,
     send_side_set_demand,
     send_side_set_receiver_limit,
     send_side_update,
 )
 from mediarouter.congestion._probe_controller cimport ProbeCluster
 from mediarouter.congestion._prober cimport prober_begin, prober_bytes_due, prober_init, prober_next_us
-from mediarouter.congestion._repair_budget cimport repair_budget_take
 
 cdef enum:
     ALLOCATE_US = 500000           # rates and waiting times change meanwhile
@@ -54,24 +59,33 @@ cdef enum:
     BUDGET_STEP = 100              # a change of one part in so many is one
     RECENT = 64                    # packets that a probe may send again
     PROBE_PACKETS = 32             # at once
+    PADDING_PACKETS = 128
 
 
 cdef bint downlink_begin(Plane *plane, Transport *transport, int64_t start_bps, int64_t min_bps, int64_t max_bps,
-                         int64_t now_us) noexcept nogil:
+                         bint by_stream, int64_t now_us) noexcept nogil:
     cdef Downlink *downlink = <Downlink *>calloc(1, sizeof(Downlink))
     if downlink == NULL:
         return False
     send_side_init(&downlink.side, start_bps, min_bps, max_bps, now_us)
     prober_init(&downlink.prober)
+    pace_queue_init(&downlink.pace)
     timer_init(&downlink.timer, TIMER_DOWNLINK, transport)
+    timer_init(&downlink.pace_timer, TIMER_PACE, transport)
+    downlink.by_stream = by_stream
     transport.downlink = downlink
+    pace_set_target(transport)
     plane_touch_downlink(plane, transport, now_us)
     return True
 
 
 cdef int downlink_report(Transport *transport, const RtcpView *view, int64_t now_us) noexcept nogil:
     cdef SendSide *side = &transport.downlink.side
-    cdef int count = send_side_report(side, view.data, view.size, now_us)
+    cdef int count
+    if transport.downlink.by_stream:
+        count = send_side_report_ccfb(side, plane_feedback_stream, &transport.sent, view.data, view.size, now_us)
+    else:
+        count = send_side_report(side, view.data, view.size, now_us)
     transport.twcc_received = side.match.received
     transport.twcc_lost = side.match.lost
     return count
@@ -84,6 +98,7 @@ cdef void downlink_limit(Transport *transport, int64_t bps, int64_t now_us) noex
 cdef void downlink_update(Plane *plane, Transport *transport, int64_t now_us) noexcept nogil:
     if send_side_update(&transport.downlink.side, now_us):
         share_out_if_changed(plane, transport, now_us)
+    pace_set_target(transport)
     send_probes(plane, transport, now_us)
     schedule(plane, transport, now_us)
 
@@ -95,6 +110,7 @@ cdef void downlink_timer(Plane *plane, Transport *transport, int64_t now_us) noe
         share_out(plane, transport, now_us)
     else:
         share_out_if_changed(plane, transport, now_us)
+    pace_set_target(transport)
     send_probes(plane, transport, now_us)
     schedule(plane, transport, now_us)
 
@@ -205,22 +221,6 @@ cdef bint is_top(const Producer *producer, int8_t spatial, int8_t temporal) noex
     return True
 
 
-# ---- repairs
-
-cdef bint downlink_may_repair(const Consumer *consumer, int size_bytes, int64_t now_us) noexcept nogil:
-    # What media leaves may be used for it, and half at least: who loses so much has no use for new pictures either. Who
-    # gets none for want of room needs a key frame next, and nothing of before.
-    cdef Downlink *downlink = consumer.transport.downlink
-    cdef int64_t budget_bps
-    if downlink == NULL:
-        return True
-    if consumer.layers.allowed_spatial == LAYER_NONE:
-        return False
-    budget_bps = send_side_budget_bps(&downlink.side)
-    return repair_budget_take(&downlink.repairs, size_bytes + PACKET_OVERHEAD,
-                              max(budget_bps - downlink.in_use_bps, budget_bps // 2), now_us)
-
-
 # ---- probes
 
 cdef void send_probes(Plane *plane, Transport *transport, int64_t now_us) noexcept nogil:
@@ -232,30 +232,61 @@ cdef void send_probes(Plane *plane, Transport *transport, int64_t now_us) noexce
     while send_side_poll_probe(&downlink.side, now_us, &cluster):
         prober_begin(&downlink.prober, &cluster)
     due_bytes = prober_bytes_due(&downlink.prober, now_us)
-    if due_bytes > 0 and send_again(plane, transport, due_bytes, now_us) == 0:
+    if due_bytes <= 0:
+        return
+    due_bytes -= pace_send(plane, transport, due_bytes, now_us)
+    if due_bytes > 0:
+        fill(plane, transport, due_bytes, now_us)
+
+
+cdef void fill(Plane *plane, Transport *transport, int bytes, int64_t now_us) noexcept nogil:
+    cdef Downlink *downlink = transport.downlink
+    cdef uint64_t before = downlink.probe_packets
+    bytes = send_again(plane, transport, bytes, now_us)
+    if bytes > 0:
+        send_padding(plane, transport, bytes, now_us)
+    egress_send(plane, transport)
+    if downlink.probe_packets == before:
         prober_init(&downlink.prober)                  # nothing can be sent: given up, or it would be due for ever
 
 
 cdef int send_again(Plane *plane, Transport *transport, int bytes, int64_t now_us) noexcept nogil:
-    # one video consumer after the other, the newest packets of each first; how many packets
+    # one video consumer after the other, the newest packets of each first; the bytes that are left
     cdef Consumer *consumer
     cdef int packets = 0
     cdef int i, back, size
     for i in range(transport.consumer_count):
-        if bytes <= 0 or packets == PROBE_PACKETS:
-            break
         consumer = transport.consumers[i]
         if consumer.rtx_ssrc == 0 or not consumer.producer.is_video or not consumer.stream.started or consumer.paused:
             continue
         for back in range(RECENT):
             if bytes <= 0 or packets == PROBE_PACKETS:
-                break
+                return bytes
             size = send_one_again(plane, consumer, back, now_us)
+            note_probe(transport, size, now_us)
             bytes -= size
             packets += size > 0
-        egress_send(plane, transport)
-    transport.downlink.probe_packets += packets
-    return packets
+    return bytes
+
+
+cdef void send_padding(Plane *plane, Transport *transport, int bytes, int64_t now_us) noexcept nogil:
+    # on the first RTX stream there is, of a paused consumer too
+    cdef int packets = 0
+    cdef int i, size
+    for i in range(transport.consumer_count):
+        while bytes > 0 and packets < PADDING_PACKETS:
+            size = forward_padding(plane, transport.consumers[i], now_us)
+            if size == 0:
+                break
+            note_probe(transport, size, now_us)
+            bytes -= size
+            packets += 1
+
+
+cdef inline void note_probe(Transport *transport, int size, int64_t now_us) noexcept nogil:
+    if size:
+        transport.downlink.probe_packets += 1
+        pace_queue_sent(&transport.downlink.pace, size, now_us)
 
 
 cdef int send_one_again(Plane *plane, Consumer *consumer, int back, int64_t now_us) noexcept nogil:
@@ -269,6 +300,6 @@ cdef int send_one_again(Plane *plane, Consumer *consumer, int back, int64_t now_
         return 0
     encoding = &consumer.producer.encodings[run.encoding]
     packet = packet_cache_find(encoding.cache, source_seq, now_us)
-    if packet == NULL or not forward_again(plane, consumer, run, packet, now_us):
+    if packet == NULL or not forward_held(plane, consumer, run, packet, True, now_us):
         return 0
     return packet.size + PACKET_OVERHEAD

@@ -17,7 +17,9 @@ from mediarouter._plane cimport (
     SendClass,
     Transport,
     count_drop,
+    plane_feedback_stream,
 )
+from mediarouter._rtp cimport read_u16, read_u32
 from mediarouter._srtp cimport (
     SRTP_MAX_TRAILER,
     SrtpFanoutItem,
@@ -25,7 +27,7 @@ from mediarouter._srtp cimport (
     srtp_context_protect_rtcp,
     srtp_protect_many,
 )
-from mediarouter.congestion._estimator cimport send_side_sent
+from mediarouter.congestion._estimator cimport send_side_name, send_side_sent
 from mediarouter.congestion._prober cimport prober_cluster, prober_sent
 
 cdef enum:
@@ -253,6 +255,8 @@ cdef void queue_items(Plane *plane, Transport *transport, const SrtpFanoutItem *
         if transport.downlink != NULL and plane.drafts[i].transport_seq >= 0:
             note_sent(transport.downlink, plane.drafts[i].transport_seq, items[i].size + UDP_OVERHEAD,
                       plane.sending_us)
+            if transport.downlink.by_stream:
+                name_sent(transport, plane.drafts[i].header)
     outbox.used = aligned(end)
 
 
@@ -262,6 +266,13 @@ cdef inline void note_sent(Downlink *downlink, int transport_seq, int size_bytes
     send_side_sent(&downlink.side, <uint16_t>transport_seq, size_bytes, cluster, now_us)
     if cluster:
         prober_sent(&downlink.prober, size_bytes, now_us)
+
+
+cdef void name_sent(Transport *transport, const uint8_t *header) noexcept nogil:
+    # the viewer's reports know it by SSRC and sequence number
+    cdef int stream = plane_feedback_stream(&transport.sent, read_u32(header + 8))
+    if stream >= 0:
+        send_side_name(&transport.downlink.side, stream, read_u16(header + 2))
 
 
 cdef int equalise(Plane *plane, Draft *drafts, int first, int count) noexcept nogil:

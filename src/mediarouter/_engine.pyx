@@ -62,10 +62,10 @@ from mediarouter._plane cimport (
     plane_remove_producer,
     plane_remove_transport,
     plane_restart_encoding,
+    plane_touch_wanted,
     plane_transport,
 )
 from mediarouter._reports cimport reports_begin, reports_run_timers, reports_send_bye
-from mediarouter._rtp cimport EXT_ABS_SEND_TIME, EXT_TRANSPORT_CC
 from mediarouter._srtp cimport SrtpContext, SrtpProfile, srtp_context_free, srtp_context_new
 from mediarouter._timers cimport timer_next_deadline_us
 from mediarouter.codecs._codec cimport CodecKind, codec_of
@@ -450,6 +450,7 @@ cdef class Engine:
             producer = plane_producer(&self.loop.plane, handle)
             if producer != NULL and producer.paused != paused:
                 producer.paused = paused
+                plane_touch_wanted(&self.loop.plane, producer)
                 for i in range(producer.consumer_count):
                     layers_reset(&producer.consumers[i].layers)
                     consumer_retarget(&self.loop.plane, producer.consumers[i], loop_time_us(self.loop))
@@ -500,10 +501,6 @@ cdef class Engine:
             loop_lock(self.loop)
             transport = plane_transport(&self.loop.plane, transport_handle)
             producer = plane_producer(&self.loop.plane, producer_handle)
-            if producer != NULL and producer.is_video and rtx_ssrc == 0:
-                # One SRTP index must not encrypt two packets: no stamp may differ when it is resent. Audio never is.
-                ids[<int>EXT_ABS_SEND_TIME] = 0
-                ids[<int>EXT_TRANSPORT_CC] = 0
             if transport != NULL and producer != NULL:
                 consumer = plane_add_consumer(&self.loop.plane, transport, producer, first_seq)
             if consumer != NULL:

@@ -10,6 +10,7 @@ cdef enum EventKind:
     EVENT_ENCODING_SEEN = 6        # producer `handle`: encoding a flows, its SSRC is b
     EVENT_BYE = 7                  # producer `handle`: encoding a said good-bye
     EVENT_ICE_RESTARTED = 8        # transport `handle`: the new credentials are in use
+    EVENT_WANTED = 9               # producer `handle`: other layers are wanted than before
 
 cdef struct EventHeader:
     uint16_t kind

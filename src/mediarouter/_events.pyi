@@ -6,5 +6,6 @@ KEY_FRAME_ASKED: int
 ENCODING_SEEN: int
 BYE: int
 ICE_RESTARTED: int
+WANTED: int
 
 def read_events(records: bytes | bytearray | memoryview) -> list[tuple[int, int, int, int, bytes]]: ...

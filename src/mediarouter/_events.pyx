@@ -12,6 +12,7 @@ KEY_FRAME_ASKED = <int>EVENT_KEY_FRAME_ASKED
 ENCODING_SEEN = <int>EVENT_ENCODING_SEEN
 BYE = <int>EVENT_BYE
 ICE_RESTARTED = <int>EVENT_ICE_RESTARTED
+WANTED = <int>EVENT_WANTED
 
 
 cdef bint event_ring_init(EventRing *ring, uint32_t capacity) noexcept nogil:

@@ -2,7 +2,8 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from mediarouter._cache cimport CachedPacket, packet_cache_find
-from mediarouter._downlink cimport downlink_limit, downlink_may_repair, downlink_report, downlink_update
+from mediarouter._congestion_feedback cimport FORMAT_CCFB
+from mediarouter._downlink cimport downlink_limit, downlink_report, downlink_update
 from mediarouter._egress cimport egress_send
 from mediarouter._events cimport EVENT_BYE, event_put
 from mediarouter._forward cimport forward_again
@@ -11,9 +12,11 @@ from mediarouter._layers cimport LAYER_NONE
 from mediarouter._lookup cimport SsrcEntry, ssrc_table_find
 from mediarouter._pipe_out cimport pipe_tell_stream
 from mediarouter._plane cimport (
+    PACKET_OVERHEAD,
     ROLE_CONSUMER,
     ROLE_MEDIA,
     Consumer,
+    Downlink,
     Encoding,
     Plane,
     Producer,
@@ -44,6 +47,7 @@ from mediarouter._rtcp cimport (
 )
 from mediarouter._send_stream cimport SendRun, send_stream_is_past, send_stream_may_resend, send_stream_trace
 from mediarouter._timers cimport timer_arm
+from mediarouter.congestion._resend_budget cimport resend_budget_take
 from mediarouter.congestion._twcc cimport TwccFeedback, TwccStatus, twcc_parse
 
 cdef enum:
@@ -162,6 +166,8 @@ cdef int handle_transport_feedback(Plane *plane, Transport *transport, const Rtc
         return handle_nack(plane, transport, view, now_us)
     if view.count == FEEDBACK_TWCC:
         return handle_twcc(transport, view, now_us)
+    if view.count == FORMAT_CCFB and transport.downlink != NULL and transport.downlink.by_stream:
+        return downlink_report(transport, view, now_us)
     return 0
 
 
@@ -205,11 +211,18 @@ cdef void answer_nack(Plane *plane, Consumer *consumer, uint16_t seq, int64_t no
         consumer.awaited += 1
     elif packet == NULL:
         consumer.missed += 1
-    elif not (send_stream_may_resend(&consumer.stream, seq, rtt_us, now_us)
-              and downlink_may_repair(consumer, packet.size, now_us)):
+    elif (run.encoding == consumer.resend_encoding and source_seq < consumer.resend_from
+          or not send_stream_may_resend(&consumer.stream, seq, rtt_us, now_us)
+          or not may_afford(consumer.transport, packet.size, now_us)):
         consumer.refused += 1
     elif not forward_again(plane, consumer, run, packet, now_us):
         consumer.missed += 1
+
+
+cdef inline bint may_afford(Transport *transport, int size, int64_t now_us) noexcept nogil:
+    cdef Downlink *downlink = transport.downlink
+    return downlink == NULL or resend_budget_take(&downlink.resends, downlink.side.target_bps, size + PACKET_OVERHEAD,
+                                                  now_us)
 
 
 cdef int handle_twcc(Transport *transport, const RtcpView *view, int64_t now_us) noexcept nogil:
@@ -218,7 +231,7 @@ cdef int handle_twcc(Transport *transport, const RtcpView *view, int64_t now_us)
     cdef int i
     cdef int count
     if transport.downlink != NULL:
-        return downlink_report(transport, view, now_us)
+        return 0 if transport.downlink.by_stream else downlink_report(transport, view, now_us)
     count = twcc_parse(view.data, view.size, &feedback, statuses, STATUSES_MAX)
     for i in range(count):
         if statuses[i].received:
@@ -270,6 +283,7 @@ cdef void ask_for_viewer(Plane *plane, Consumer *consumer, int64_t now_us) noexc
     if consumer == NULL or not consumer.producer.is_video:
         return
     consumer.key_frame_requests += 1
+    consumer.awaits_key_frame = True
     if consumer.layers.current_spatial != LAYER_NONE:
         key_frame_ask(plane, &consumer.producer.encodings[consumer.layers.current_spatial], now_us)
 

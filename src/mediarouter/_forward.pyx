@@ -3,7 +3,8 @@
     passage_init   once a packet: parse the payload, find the header extensions
     forward        for each consumer, for each packet: offer
     offer          which packets a consumer is sent, and in what place of its stream
-    emit           draft the consumer's packet; egress_send encrypts and queues what was drafted for one consumer
+    emit           hold the consumer's packet for its turn where it is one too many (`_pace_queue`), or
+    make           draft it; egress_send encrypts and queues what was drafted for one consumer
 """
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -33,20 +34,25 @@ from mediarouter._layers cimport (
     layers_update_target,
     layers_wants_key_frame,
 )
+from mediarouter._pace_queue cimport pace_queue_due_us, pace_queue_hold
 from mediarouter._plane cimport (
     BLOCK_SIZE,
     FRONT_MAX,
     HEADER_MAX,
+    PACKET_OVERHEAD,
     SEND_AUDIO,
     SEND_ENHANCEMENT,
     SEND_VIDEO,
     Consumer,
+    Downlink,
     Draft,
     Encoding,
     Plane,
     Producer,
     SendClass,
+    Transport,
     plane_touch_downlink,
+    plane_touch_wanted,
 )
 from mediarouter._recv_stream cimport RecvStream, recv_stream_timestamp_at
 from mediarouter._rtp cimport (
@@ -56,6 +62,7 @@ from mediarouter._rtp cimport (
     EXT_REPAIRED_RID,
     EXT_RID,
     EXT_TRANSPORT_CC,
+    EXT_TRANSPORT_CC_02,
     ExtensionWriter,
     RtpView,
     abs_send_time,
@@ -92,7 +99,13 @@ cdef enum:
     KEY_HEAD = 512                 # of a session's keys; the rest comes in order, and the processor foresees that
     TIMELINE_TOLERANCE_S = 2       # a timestamp further from the clock's estimate is not believed
     REPORT_AFTER_SWITCH_US = 50000  # a viewer needs the new line of timestamps soon, or lips part from voice
+    PADDING_BIT = 0x20
     PADDING_SIZE = 1               # of a packet that only fills a place
+    PROBE_PADDING_SIZE = 224       # of one that only probes the network: the most whole cipher blocks a byte can tell
+
+# padding alone, its size in its last byte
+cdef uint8_t padding[224]
+padding[223] = PROBE_PADDING_SIZE
 
 
 cdef void passage_init(Passage *passage, const RtpView *view, Encoding *encoding, int64_t seq) noexcept nogil:
@@ -111,7 +124,8 @@ cdef void passage_init(Passage *passage, const RtpView *view, Encoding *encoding
         if not view.located & (1 << element_id):
             continue
         kind = kind_of[element_id]
-        if kind in (EXT_NONE, EXT_MID, EXT_RID, EXT_REPAIRED_RID, EXT_ABS_SEND_TIME, EXT_TRANSPORT_CC):
+        if kind in (EXT_NONE, EXT_MID, EXT_RID, EXT_REPAIRED_RID, EXT_ABS_SEND_TIME, EXT_TRANSPORT_CC,
+                    EXT_TRANSPORT_CC_02):
             continue
         passage.kinds[passage.extension_count] = <uint8_t>kind
         passage.values[passage.extension_count] = view.data + view.element_offset[element_id]
@@ -315,6 +329,27 @@ cdef void emit_newest(Plane *plane, Consumer *consumer, const Passage *passage, 
 
 cdef void emit(Plane *plane, Consumer *consumer, const Passage *passage, const SendRun *run, bint again,
                int64_t now_us) noexcept nogil:
+    # audio never waits
+    if consumer.transport.downlink == NULL or passage.encoding.cache == NULL:
+        make(plane, consumer, passage, run, again, now_us)
+    elif not hold(plane, consumer, passage, run, again, now_us):
+        make(plane, consumer, passage, run, again, now_us)
+
+
+cdef bint hold(Plane *plane, const Consumer *consumer, const Passage *passage, const SendRun *run, bint again,
+               int64_t now_us) noexcept nogil:
+    cdef Downlink *downlink = consumer.transport.downlink
+    if not pace_queue_hold(&downlink.pace, consumer.handle, <uint16_t>(passage.seq + run.seq_offset),
+                           passage.view.size + PACKET_OVERHEAD, again, now_us):
+        return False
+    plane.balance.held += not again
+    if not downlink.pace_timer.armed:
+        timer_arm(plane.timers, &downlink.pace_timer, pace_queue_due_us(&downlink.pace, now_us))
+    return True
+
+
+cdef void make(Plane *plane, Consumer *consumer, const Passage *passage, const SendRun *run, bint again,
+               int64_t now_us) noexcept nogil:
     cdef const RtpView *view = passage.view
     cdef bint rtx = again and consumer.rtx_ssrc != 0
     cdef uint16_t seq = <uint16_t>(passage.seq + run.seq_offset)
@@ -353,9 +388,13 @@ cdef void emit(Plane *plane, Consumer *consumer, const Passage *passage, const S
 
 
 cdef inline void number_draft(Plane *plane, Draft *draft, const Consumer *consumer, int64_t now_us) noexcept nogil:
-    # the number that its extensions have just been given
+    # the number that its extensions have just been given; where reports name streams, only the history knows it
+    cdef Transport *transport = consumer.transport
     cdef bint numbered = consumer.extension_id[<int>EXT_TRANSPORT_CC] != 0
-    draft.transport_seq = <uint16_t>(consumer.transport.next_transport_seq - 1) if numbered else -1
+    if not numbered and transport.downlink != NULL and transport.downlink.by_stream:
+        transport.next_transport_seq += 1
+        numbered = True
+    draft.transport_seq = <uint16_t>(transport.next_transport_seq - 1) if numbered else -1
     plane.sending_us = now_us
 
 
@@ -430,8 +469,13 @@ cdef void forward_prepare(Consumer *consumer) noexcept nogil:
     cdef uint8_t packet[64]
     cdef uint8_t value[4]
     cdef ExtensionWriter writer
-    cdef int send_time_id = consumer.extension_id[<int>EXT_ABS_SEND_TIME]
-    cdef int transport_seq_id = consumer.extension_id[<int>EXT_TRANSPORT_CC]
+    cdef int send_time_id, transport_seq_id
+    if consumer.rtx_ssrc == 0 and consumer.producer.is_video:
+        # one SRTP index must not encrypt two packets: no stamp may differ when it is resent
+        consumer.extension_id[<int>EXT_ABS_SEND_TIME] = 0
+        consumer.extension_id[<int>EXT_TRANSPORT_CC] = 0
+    send_time_id = consumer.extension_id[<int>EXT_ABS_SEND_TIME]
+    transport_seq_id = consumer.extension_id[<int>EXT_TRANSPORT_CC]
     memset(packet, 0, sizeof(packet))
     memset(value, 0, sizeof(value))
     consumer.send_time_at = consumer.transport_seq_at = 0
@@ -452,21 +496,43 @@ cdef void emit_padding(Plane *plane, Consumer *consumer, const Passage *passage,
                        int64_t now_us) noexcept nogil:
     # A place was kept for a packet that turned out to be of a layer we do not send. Fill it, or the viewer would ask
     # for it again and again.
-    cdef Passage empty
     cdef Draft *draft = egress_draft(plane, consumer.transport)
     plane.balance.filled += 1
-    empty.extension_count = 0
-    empty.wide = False
     rtp_write_header(draft.header, HEADER_MAX, False, consumer.payload_type, <uint16_t>(passage.seq + run.seq_offset),
                      passage.view.timestamp + run.timestamp_offset, consumer.ssrc)
-    draft.header_size = 12 + write_extensions(draft.header, consumer, &empty, now_us)
-    number_draft(plane, draft, consumer, now_us)
-    draft.header[0] |= 0x20
+    finish_padding(plane, draft, consumer, now_us)
     draft.front[0] = PADDING_SIZE
     draft.front_size = PADDING_SIZE
-    draft.send_class = SEND_ENHANCEMENT
     draft.payload = draft.front
     draft.payload_size = 0
+
+
+cdef int forward_padding(Plane *plane, Consumer *consumer, int64_t now_us) noexcept nogil:
+    cdef Draft *draft
+    if consumer.rtx_ssrc == 0:
+        return 0
+    draft = egress_draft(plane, consumer.transport)
+    rtp_write_header(draft.header, HEADER_MAX, False, consumer.rtx_payload_type, consumer.rtx_seq,
+                     consumer.stream.newest_timestamp, consumer.rtx_ssrc)
+    consumer.rtx_seq += 1
+    finish_padding(plane, draft, consumer, now_us)
+    draft.front_size = 0
+    draft.payload = padding
+    draft.payload_size = PROBE_PADDING_SIZE
+    consumer.bytes += draft.header_size + PROBE_PADDING_SIZE
+    plane.balance.padding += 1
+    return draft.header_size + PROBE_PADDING_SIZE + PACKET_OVERHEAD
+
+
+cdef void finish_padding(Plane *plane, Draft *draft, Consumer *consumer, int64_t now_us) noexcept nogil:
+    # a packet of padding alone (RFC 3550 section 5.1)
+    cdef Passage empty
+    empty.extension_count = 0
+    empty.wide = False
+    draft.header_size = 12 + write_extensions(draft.header, consumer, &empty, now_us)
+    number_draft(plane, draft, consumer, now_us)
+    draft.header[0] |= PADDING_BIT
+    draft.send_class = SEND_ENHANCEMENT
     draft.paddable = False
 
 
@@ -474,16 +540,34 @@ cdef bint forward_again(Plane *plane, Consumer *consumer, const SendRun *run, co
                         int64_t now_us) noexcept nogil:
     cdef RtpView view
     cdef Passage passage
-    if rtp_parse(&view, packet.data, packet.size) != 0 or view.payload_size == 0:
+    if not recall(&passage, &view, consumer, run, packet):
         return False
-    passage_init(&passage, &view, &consumer.producer.encodings[run.encoding], packet.seq)
     emit(plane, consumer, &passage, run, True, now_us)
+    return True
+
+
+cdef bint forward_held(Plane *plane, Consumer *consumer, const SendRun *run, const CachedPacket *packet, bint again,
+                       int64_t now_us) noexcept nogil:
+    cdef RtpView view
+    cdef Passage passage
+    if not recall(&passage, &view, consumer, run, packet):
+        return False
+    make(plane, consumer, &passage, run, again, now_us)
+    return True
+
+
+cdef bint recall(Passage *passage, RtpView *view, const Consumer *consumer, const SendRun *run,
+                 const CachedPacket *packet) noexcept nogil:
+    if rtp_parse(view, packet.data, packet.size) != 0 or view.payload_size == 0:
+        return False
+    passage_init(passage, view, &consumer.producer.encodings[run.encoding], packet.seq)
     return True
 
 
 cdef void consumer_retarget(Plane *plane, Consumer *consumer, int64_t now_us) noexcept nogil:
     consumer_aim(plane, consumer, now_us)
     plane_touch_downlink(plane, consumer.transport, now_us)
+    plane_touch_wanted(plane, consumer.producer)
 
 
 cdef void consumer_aim(Plane *plane, Consumer *consumer, int64_t now_us) noexcept nogil:

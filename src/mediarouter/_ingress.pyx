@@ -65,6 +65,7 @@ from mediarouter._rtp cimport (
     EXT_REPAIRED_RID,
     EXT_RID,
     EXT_TRANSPORT_CC,
+    EXT_TRANSPORT_CC_02,
     PACKET_DTLS,
     PACKET_RTCP,
     PACKET_RTP,
@@ -81,7 +82,8 @@ from mediarouter._rtp cimport (
 from mediarouter._srtp cimport srtp_context_unprotect, srtp_context_unprotect_rtcp
 from mediarouter._stun cimport StunMessage, stun_parse, stun_peek_ufrag
 from mediarouter._timers cimport timer_arm_coarsely
-from mediarouter.congestion._twcc cimport twcc_record_packet
+from mediarouter.congestion._ccfb cimport ccfb_record_packet
+from mediarouter.congestion._twcc cimport twcc_record_packet, twcc_record_request
 
 cdef enum:
     UFRAG_SLOT_SIZE = 4            # the first letters of our ufrags are the transport's slot, base 32
@@ -232,15 +234,28 @@ cdef void handle_rtp(Plane *plane, Transport *transport, uint8_t *data, int size
 
 cdef inline void record_arrival(Plane *plane, Transport *transport, const RtpView *view,
                                 int64_t now_us) noexcept nogil:
-    cdef int element_id
+    cdef int element_id, kind
+    cdef const uint8_t *value
+    if transport.ccfb != NULL:
+        ccfb_record_packet(transport.ccfb, view.ssrc, view.seq, view.size + PACKET_OVERHEAD, 0, now_us)
+        if not transport.twcc_timer.armed:
+            reports_schedule_twcc(plane, transport)
     for element_id in range(1, 15):
-        if (view.located & (1 << element_id) and transport.extension_kind[element_id] == EXT_TRANSPORT_CC
-                and view.element_size[element_id] >= 2):
-            twcc_record_packet(transport.twcc, read_u16(view.data + view.element_offset[element_id]), now_us)
-            transport.last_media_ssrc = view.ssrc
-            if not transport.twcc_timer.armed:
-                reports_schedule_twcc(plane, transport)
-            return
+        if not view.located & (1 << element_id) or view.element_size[element_id] < 2:
+            continue
+        kind = transport.extension_kind[element_id]
+        if kind not in (EXT_TRANSPORT_CC, EXT_TRANSPORT_CC_02):
+            continue
+        value = view.data + view.element_offset[element_id]
+        twcc_record_packet(transport.twcc, read_u16(value), now_us)
+        transport.last_media_ssrc = view.ssrc
+        if kind == EXT_TRANSPORT_CC_02:
+            twcc_record_request(transport.twcc, read_u16(value),
+                                read_u16(value + 2) if view.element_size[element_id] >= 4 else 0, now_us)
+            reports_schedule_twcc(plane, transport)
+        elif not transport.twcc_timer.armed:
+            reports_schedule_twcc(plane, transport)
+        return
 
 
 cdef int take(Plane *plane, Transport *transport, RtpView *view, int64_t now_us) noexcept nogil:
@@ -316,7 +331,7 @@ cdef int ingress_take_media(Plane *plane, Encoding *encoding, const RtpView *vie
     passage_init(&passage, view, encoding, seq)
     layer_rates_count(encoding, passage.info.temporal_layer, view.size + PACKET_OVERHEAD)
     if passage.info.key_frame and passage.info.frame_start:
-        key_frame_arrived(plane, encoding)
+        key_frame_arrived(plane, encoding, seq)
     if encoding.cache != NULL:
         gather_packet(plane, encoding, seq, not (view.marker or recovered), now_us)
         return 0

@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t, uint8_t
 from mediarouter._egress cimport egress_ready, egress_reserve, egress_rtcp
 from mediarouter._events cimport EVENT_KEY_FRAME_ASKED, event_put
 from mediarouter._pipe_out cimport pipe_ask_key_frame
-from mediarouter._plane cimport Encoding, Plane, Transport
+from mediarouter._plane cimport Consumer, Encoding, Plane, Producer, Transport
 from mediarouter._rtcp cimport rtcp_write_fir, rtcp_write_pli
 from mediarouter._timers cimport timer_arm, timer_cancel
 
@@ -27,7 +27,17 @@ cdef void key_frame_ask(Plane *plane, Encoding *encoding, int64_t now_us) noexce
         timer_arm(plane.timers, &encoding.key_frame_timer, due_us)
 
 
-cdef void key_frame_arrived(Plane *plane, Encoding *encoding) noexcept nogil:
+cdef void key_frame_arrived(Plane *plane, Encoding *encoding, int64_t seq) noexcept nogil:
+    cdef Producer *producer = encoding.producer
+    cdef Consumer *consumer
+    cdef int i
+    for i in range(producer.consumer_count):
+        consumer = producer.consumers[i]
+        if consumer.awaits_key_frame and consumer.layers.current_spatial == encoding.index:
+            # who gave up on what was before needs none of it any more
+            consumer.awaits_key_frame = False
+            consumer.resend_encoding = encoding.index
+            consumer.resend_from = seq
     encoding.key_frames += 1
     encoding.key_frame_wanted = False
     timer_cancel(plane.timers, &encoding.key_frame_timer)

@@ -15,5 +15,7 @@ cdef inline void layer_rates_count(Encoding *encoding, int temporal_layer, int s
 cdef void layer_rates_begin(Encoding *encoding, int64_t now_us) noexcept nogil
 # Called a few times a second; rates change at most once a second, but for the first one
 cdef void layer_rates_measure(Encoding *encoding, int64_t now_us) noexcept nogil
+# What an encoding is taken to cost that was not measured yet
+cdef int64_t layer_rates_guess_bps(const Producer *producer, int encoding) noexcept nogil
 # Renew the producer's table
 cdef void layer_rates_tabulate(Producer *producer) noexcept nogil

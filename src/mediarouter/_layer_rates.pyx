@@ -3,8 +3,8 @@
 Theory of operation
 Bytes are counted by temporal layer, and once a second they become a rate. The table has the larger of that rate and its
 average over some five seconds: a layer that has just begun, or a talker who sits still for a moment, must not look
-cheap, or the next frame is more than the network carries. An encoding that flows but was not measured yet is taken for
-what browsers send in its place.
+cheap, or the next frame is more than the network carries. An encoding that flows but was not measured yet costs what it
+did when it flowed before, else what browsers send in its place.
 
 What a layer is worth follows from its size and rate of pictures, which are not known here: an encoding has twice the
 width and height of the one below, a temporal layer twice the pictures, as simulcast is configured everywhere. Only the
@@ -39,12 +39,14 @@ cdef void layer_rates_begin(Encoding *encoding, int64_t now_us) noexcept nogil:
 cdef void layer_rates_measure(Encoding *encoding, int64_t now_us) noexcept nogil:
     cdef int64_t span_us = now_us - encoding.meter_began_us
     cdef int64_t rate_bps
+    cdef int64_t total_bps = 0
     cdef uint64_t bytes = encoding.stream.bytes
     cdef int i
     if span_us < FIRST_WINDOW_US or (span_us < WINDOW_US and encoding.bitrate_bps):
         return
     for i in range(TEMPORAL_MAX):
         rate_bps = <int64_t>encoding.temporal_bytes[i] * BITS * 1000000 // span_us
+        total_bps += rate_bps
         if rate_bps > encoding.temporal_bps[i]:
             encoding.temporal_bps[i] = rate_bps
         elif encoding.temporal_bps[i] < LEAST_BPS:
@@ -52,17 +54,27 @@ cdef void layer_rates_measure(Encoding *encoding, int64_t now_us) noexcept nogil
         else:
             encoding.temporal_bps[i] += (rate_bps - encoding.temporal_bps[i]) // AVERAGED
         encoding.temporal_bytes[i] = 0
+    if span_us >= WINDOW_US:
+        note_usual(encoding, total_bps)
     encoding.bitrate_bps = (bytes - encoding.meter_bytes) * BITS * 1000000 // <uint64_t>span_us
     encoding.meter_bytes = bytes
     encoding.meter_began_us = now_us
 
 
-cdef int64_t guess_bps(const Producer *producer, int encoding) noexcept nogil:
+cdef inline void note_usual(Encoding *encoding, int64_t rate_bps) noexcept nogil:
+    # silence says nothing of what it costs when it flows
+    if rate_bps > encoding.usual_bps:
+        encoding.usual_bps = rate_bps
+    elif rate_bps >= LEAST_BPS:
+        encoding.usual_bps += (rate_bps - encoding.usual_bps) // AVERAGED
+
+
+cdef int64_t layer_rates_guess_bps(const Producer *producer, int encoding) noexcept nogil:
     return <int64_t>GUESS_BPS << (2 * encoding) if producer.is_video else GUESS_AUDIO_BPS
 
 
 cdef void layer_rates_tabulate(Producer *producer) noexcept nogil:
-    cdef const Encoding *encoding
+    cdef Encoding *encoding
     cdef int i
     producer.layer_count = 0
     for i in range(producer.encoding_count):
@@ -70,12 +82,12 @@ cdef void layer_rates_tabulate(Producer *producer) noexcept nogil:
         if not producer.alive & (1u << i):
             continue
         if encoding.bitrate_bps == 0:
-            add(producer, i, 0, 0, guess_bps(producer, i))
+            add(producer, i, 0, 0, encoding.usual_bps if encoding.usual_bps else layer_rates_guess_bps(producer, i))
         else:
             add_measured(producer, encoding)
 
 
-cdef void add_measured(Producer *producer, const Encoding *encoding) noexcept nogil:
+cdef void add_measured(Producer *producer, Encoding *encoding) noexcept nogil:
     cdef int64_t total_bps = 0
     cdef int top = TEMPORAL_MAX - 1
     cdef int t
@@ -84,6 +96,8 @@ cdef void add_measured(Producer *producer, const Encoding *encoding) noexcept no
     for t in range(top + 1):
         if encoding.temporal_bps[t] == 0:
             continue
+        if total_bps == 0:
+            encoding.least_bps = encoding.temporal_bps[t]
         total_bps += encoding.temporal_bps[t]
         add(producer, encoding.index, t, top - t, total_bps)
 

@@ -17,6 +17,7 @@ from mediarouter._plane cimport (
     plane_producer,
     plane_remove_pipe_end,
     plane_remove_taps,
+    plane_touch_wanted,
     plane_transport,
 )
 
@@ -106,6 +107,7 @@ def set_origin(Engine engine not None, uint32_t producer_handle, uint32_t origin
         producer = plane_producer(&engine.loop.plane, producer_handle)
         if producer != NULL:
             producer.origin = origin
+            plane_touch_wanted(&engine.loop.plane, producer)
         loop_unlock(engine.loop)
     if producer == NULL:
         raise InvalidStateError("producer closed")
@@ -126,7 +128,7 @@ def add_tap(Engine engine not None, uint32_t producer_handle, uint32_t end_handl
         producer = plane_producer(&engine.loop.plane, producer_handle)
         end = plane_pipe_end(&engine.loop.plane, end_handle)
         if producer != NULL and end != NULL:
-            plane_remove_taps(producer, end)
+            plane_remove_taps(&engine.loop.plane, producer, end)
             added = plane_add_tap(producer, end, copy)
             if added:
                 pipe_tell_all(&engine.loop.plane, producer, &producer.taps[producer.tap_count - 1])
@@ -146,7 +148,7 @@ def remove_tap(Engine engine not None, uint32_t producer_handle, uint32_t end_ha
         producer = plane_producer(&engine.loop.plane, producer_handle)
         end = plane_pipe_end(&engine.loop.plane, end_handle)
         if producer != NULL and end != NULL:
-            plane_remove_taps(producer, end)
+            plane_remove_taps(&engine.loop.plane, producer, end)
         loop_unlock(engine.loop)
 
 

@@ -1,6 +1,7 @@
 """What comes out of pipes; `_pipe_in.pxd`."""
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
+from libc.string cimport memcpy
 from mediarouter._cache cimport CachedPacket, packet_cache_find
 from mediarouter._drop cimport DROP_PIPE_UNKNOWN
 from mediarouter._events cimport EVENT_ENCODING_SEEN, event_put
@@ -15,16 +16,20 @@ from mediarouter._pipe_out cimport (
     PIPE_PACKET,
     PIPE_RECOVERED,
     PIPE_STREAM,
+    PIPE_TAPPED,
+    PIPE_WANTED,
     PipeRecord,
     pipe_put_packet,
 )
 from mediarouter._plane cimport (
+    ENCODINGS_MAX,
     Encoding,
     Plane,
     Producer,
     count_drop,
     plane_producer,
     plane_restart_encoding,
+    plane_touch_wanted,
 )
 from mediarouter._recv_stream cimport recv_stream_expect_jump
 from mediarouter._rtcp cimport SenderInfo
@@ -80,6 +85,19 @@ cdef void take(Plane *plane, PipeEnd *end, const PipeRecord *record, uint8_t *da
     elif record.kind == PIPE_NACK:
         resend(plane, end, &producer.encodings[record.encoding], <const uint16_t *>data, size // sizeof(uint16_t),
                now_us)
+    elif record.kind == PIPE_TAPPED:
+        producer.wanted.unpiped = True
+        plane_touch_wanted(plane, producer)
+    elif record.kind == PIPE_WANTED and size >= ENCODINGS_MAX:
+        take_wanted(plane, end, producer, data)
+
+
+cdef void take_wanted(Plane *plane, const PipeEnd *end, Producer *producer, const uint8_t *data) noexcept nogil:
+    cdef int tap
+    for tap in range(producer.tap_count):
+        if producer.taps[tap].end == end:
+            memcpy(producer.taps[tap].wanted, data, ENCODINGS_MAX)
+            plane_touch_wanted(plane, producer)
 
 
 cdef void take_packet(Plane *plane, PipeEnd *end, Encoding *encoding, const PipeRecord *record, uint8_t *data,

@@ -5,7 +5,7 @@
 # (`pipe_full`); the copy asks for it again, as of any publisher, and gets it from the slab on this side. Packets leave
 # the last SPARED bytes of the ring to the small records, which are said again or carry nothing that the next packet
 # does not tell.
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int8_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from mediarouter._pipe cimport PipeEnd
 from mediarouter._plane cimport Encoding, PipeTap, Plane, Producer
 
@@ -14,6 +14,8 @@ cdef enum PipeKind:
     PIPE_STREAM = 2                # the encoding's SSRC and its last sender report
     PIPE_KEY_FRAME = 3             # the copy needs a key frame
     PIPE_NACK = 4                  # the copy lacks packets; behind the record their numbers, 16 bits each
+    PIPE_TAPPED = 5                # the original passes on from now: the copy tells what it wants
+    PIPE_WANTED = 6                # what is wanted of the copy; behind the record a byte for each encoding
 
 cdef enum PipeFlags:
     PIPE_RECOVERED = 1             # the packet is a retransmission
@@ -40,9 +42,11 @@ cdef void pipe_put_packet(Plane *plane, const PipeTap *tap, int index, const uin
 # What a copy must know beside the packets, whenever it changes ...
 cdef void pipe_tell_stream(Plane *plane, const Encoding *encoding) noexcept nogil
 # ... and all of it for a new copy
-cdef void pipe_tell_all(Plane *plane, const Producer *producer, const PipeTap *tap) noexcept nogil
+cdef void pipe_tell_all(Plane *plane, const Producer *producer, PipeTap *tap) noexcept nogil
 # A copy asks its original. False: it could not
 cdef bint pipe_ask_key_frame(Plane *plane, const Encoding *encoding) noexcept nogil
+# What is wanted of the copy, `wanted` for each encoding. False: it could not be told
+cdef bint pipe_tell_wanted(Plane *plane, const Producer *producer, const int8_t *wanted) noexcept nogil
 cdef void pipe_ask_again(Plane *plane, const Encoding *encoding, const uint16_t *seqs, int count) noexcept nogil
 # Once a batch, and before the plane's mutex is given back: publish what cannot wait, and wake who reads
 cdef void pipe_flush_all(Plane *plane) noexcept nogil

@@ -1,10 +1,11 @@
 """What goes into pipes; `_pipe_out.pxd` tells what and how."""
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
+from libc.stdint cimport int8_t, int64_t, uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy, memset
 from mediarouter._drop cimport DROP_PIPE_FULL
+from mediarouter._layers cimport LAYER_BEST
 from mediarouter._pipe cimport PipeEnd, pipe_commit, pipe_flush, pipe_is_closed, pipe_reserve
-from mediarouter._plane cimport Encoding, PipeTap, Plane, Producer, count_drop
+from mediarouter._plane cimport ENCODINGS_MAX, Encoding, PipeTap, Plane, Producer, count_drop
 from mediarouter._timers cimport timer_arm, timer_cancel
 
 cdef enum:
@@ -74,8 +75,12 @@ cdef void pipe_tell_stream(Plane *plane, const Encoding *encoding) noexcept nogi
         put_stream(plane, &encoding.producer.taps[i], encoding)
 
 
-cdef void pipe_tell_all(Plane *plane, const Producer *producer, const PipeTap *tap) noexcept nogil:
+cdef void pipe_tell_all(Plane *plane, const Producer *producer, PipeTap *tap) noexcept nogil:
     cdef int i
+    if reserve(tap.end, PIPE_TAPPED, tap.far, 0, 0, 0) != NULL:
+        commit(plane, tap.end, 0)
+    else:
+        memset(tap.wanted, LAYER_BEST, sizeof(tap.wanted))     # what is wanted over there will not be told
     for i in range(producer.encoding_count):
         if producer.encodings[i].stream.ssrc:
             put_stream(plane, tap, &producer.encodings[i])
@@ -87,6 +92,16 @@ cdef bint pipe_ask_key_frame(Plane *plane, const Encoding *encoding) noexcept no
     if reserve(end, PIPE_KEY_FRAME, producer.origin, encoding.index, 0, 0) == NULL:
         return False
     commit(plane, end, 0)
+    return True
+
+
+cdef bint pipe_tell_wanted(Plane *plane, const Producer *producer, const int8_t *wanted) noexcept nogil:
+    cdef PipeEnd *end = producer.transport.pipe
+    cdef PipeRecord *record = reserve(end, PIPE_WANTED, producer.origin, 0, ENCODINGS_MAX, 0)
+    if record == NULL:
+        return False
+    memcpy(<uint8_t *>record + sizeof(PipeRecord), wanted, ENCODINGS_MAX)
+    commit(plane, end, ENCODINGS_MAX)
     return True
 
 

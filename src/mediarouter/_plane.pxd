@@ -8,6 +8,7 @@ from mediarouter._events cimport EventRing
 from mediarouter._ice cimport IceAgent
 from mediarouter._layers cimport LayerSelector
 from mediarouter._lookup cimport AddressTable, SsrcTable
+from mediarouter._pace_queue cimport PaceQueue
 from mediarouter._pipe cimport PipeEnd
 from mediarouter._recv_stream cimport RecvStream
 from mediarouter._send_stream cimport SendStream
@@ -16,10 +17,11 @@ from mediarouter._timers cimport Timer, TimerWheel
 from mediarouter.codecs._codec cimport Codec
 from mediarouter.congestion._alloc_stream cimport AllocStream
 from mediarouter.congestion._allocator cimport AllocRow
+from mediarouter.congestion._ccfb cimport CcfbRecord
 from mediarouter.congestion._estimator cimport SendSide
 from mediarouter.congestion._layer_hull cimport AllocLayer
 from mediarouter.congestion._prober cimport Prober
-from mediarouter.congestion._repair_budget cimport RepairBudget
+from mediarouter.congestion._resend_budget cimport ResendBudget
 from mediarouter.congestion._twcc cimport TwccRecord
 
 cdef enum:
@@ -46,6 +48,8 @@ cdef enum TimerKind:
     TIMER_GATHER = 7               # of an Encoding
     TIMER_PIPE = 8                 # of a PipeEnd
     TIMER_DOWNLINK = 9             # of a Transport
+    TIMER_PACE = 10                # of a Transport
+    TIMER_WANTED = 11              # of a Producer
 
 cdef enum SsrcRole:                # in a transport's tables
     ROLE_MEDIA = 1                 # Encoding
@@ -83,6 +87,8 @@ cdef struct Encoding:              # one stream of a producer: a simulcast layer
     uint64_t temporal_bytes[4]     # since then, by temporal layer and with overhead: see _layer_rates
     int64_t temporal_bps[4]        # the larger of the last window's rate and its average
     uint64_t bitrate_bps           # over the last whole window
+    int64_t usual_bps              # what all of it costs when it flows, 0: not known
+    int64_t least_bps              # what its lowest temporal layer did when it last flowed, 0: not known
     uint64_t key_frames            # received
     uint64_t key_frames_asked      # PLIs sent
     uint64_t key_frames_spared     # requests that were merged into another
@@ -97,6 +103,18 @@ cdef struct Encoding:              # one stream of a producer: a simulcast layer
 cdef struct PipeTap:               # what a producer takes in goes into a pipe too
     PipeEnd *end
     uint32_t far                   # the producer it is over there
+    int8_t wanted[4]               # what is wanted over there, as in WantedLayers
+
+cdef struct WantedLayers:          # which layers of a producer anybody may use: see _wanted
+    int8_t now[4]                  # by encoding: its highest temporal layer, LAYER_NONE: not at all
+    int8_t told[4]                 # what the publisher was told
+    int8_t before[4]               # `now` of the look before
+    int8_t piped[4]                # of a copy: what the original was told
+    int64_t fallen_us[4]           # since when `now` is below `told` and has not fallen further; -1: it is not
+    int64_t raised_us[4]           # when an encoding that was not wanted was told to be; -1: never
+    Timer timer
+    bint unsaid                    # an event found no room
+    bint unpiped                   # a message to the original found none, or is due anyway
 
 cdef struct Producer:
     uint32_t handle
@@ -108,6 +126,7 @@ cdef struct Producer:
     int encoding_count
     Encoding encodings[4]
     Timer liveness_timer
+    WantedLayers wanted
     PipeTap *taps
     int tap_count
     uint32_t origin                # of a pipe transport: the producer that it is a copy of, over there
@@ -123,6 +142,8 @@ cdef struct Producer:
     bint is_video
     bint paused
     bint nack
+    bint takes_remb                # how its publisher may be told a limit: see _uplink_limit
+    bint takes_tmmbr
 
 cdef struct SentReport:            # a sender report of ours, to measure the round trip by
     uint32_t ntp_middle
@@ -141,11 +162,15 @@ cdef struct Consumer:
     uint64_t awaited               # of them, those that the publisher still owes us: they go out as they come
     uint64_t refused               # asked for again too soon, or too often
     uint64_t missed                # gone
+    int64_t resend_from            # of an encoding, source number: what is before a key frame asked for is not resent
+    uint8_t resend_encoding
+    bint awaits_key_frame          # the viewer asked for one that has not come yet
     uint64_t key_frame_requests    # PLI and FIR from the viewer
     uint32_t ssrc
     uint32_t rtx_ssrc              # 0: none, resend as is
     uint32_t lost                  # cumulative, by the viewer's last report
     uint16_t rtx_seq
+    uint16_t feedback_stream       # what reports of RFC 8888 are matched by: no other of the transport has it
     uint8_t fraction_lost          # of 256
     uint8_t payload_type
     uint8_t rtx_payload_type
@@ -169,8 +194,9 @@ cdef struct Consumer:
 cdef struct Downlink:              # what a viewer's network carries, and who is to get it: see _downlink
     SendSide side
     Prober prober
-    RepairBudget repairs
+    PaceQueue pace
     Timer timer
+    Timer pace_timer
     int64_t allocated_us           # when the budget was last shared out
     int64_t allocated_bps          # of what budget
     int64_t in_use_bps
@@ -178,6 +204,14 @@ cdef struct Downlink:              # what a viewer's network carries, and who is
     uint64_t allocations
     uint64_t probe_packets
     bint stale                     # who wants what has changed since
+    ResendBudget resends
+    bint by_stream                 # the viewer reports by RFC 8888, and not by transport-wide numbers
+
+cdef struct IncomingLimit:         # what a client may send: see _uplink_limit
+    int64_t service_bps            # as the service has it, 0: no limit
+    bint wanted_only               # nor more than what is wanted costs
+    int64_t told_bps               # 0: no limit
+    int repeats_left               # of the message that there is none any more
 
 cdef struct Transport:             # what every packet sent needs comes first
     uint32_t handle
@@ -200,6 +234,7 @@ cdef struct Transport:             # what every packet sent needs comes first
     int consumer_count
     int consumer_capacity
     TwccRecord *twcc               # what the peer sent us
+    CcfbRecord *ccfb               # the same by RFC 8888; NULL: that was not agreed
     Timer reports_timer
     Timer twcc_timer
     Timer consent_timer
@@ -208,6 +243,7 @@ cdef struct Transport:             # what every packet sent needs comes first
     uint64_t twcc_lost
     uint64_t bytes_received
     uint64_t packets_received
+    IncomingLimit incoming
     PipeEnd *pipe                  # its producers come by a pipe: no address, no keys, no RTCP
     uint32_t feedback_ssrc         # ours, in feedback and receiver reports
     uint32_t last_media_ssrc       # a stream of the peer, for feedback about all of them
@@ -316,6 +352,8 @@ cdef Producer *plane_add_producer(Plane *plane, Transport *transport, int encodi
                                   bint is_video, bint nack) noexcept nogil
 cdef Consumer *plane_add_consumer(Plane *plane, Transport *transport, Producer *producer,
                                   uint16_t first_seq) noexcept nogil
+# The number of what is sent under an SSRC, of the table `sent` of a transport, as _ccfb_index wants it; -1: none
+cdef int plane_feedback_stream(const void *sent, uint32_t ssrc) noexcept nogil
 # What hangs on them goes with them
 cdef void plane_remove_transport(Plane *plane, Transport *transport) noexcept nogil
 cdef void plane_remove_producer(Plane *plane, Producer *producer) noexcept nogil
@@ -327,7 +365,7 @@ cdef PipeEnd *plane_pipe_end(const Plane *plane, uint32_t handle) noexcept nogil
 cdef void plane_remove_pipe_end(Plane *plane, PipeEnd *end) noexcept nogil
 # Pass what the producer takes in on to its copy over there. False: no memory
 cdef bint plane_add_tap(Producer *producer, PipeEnd *end, uint32_t far) noexcept nogil
-cdef void plane_remove_taps(Producer *producer, const PipeEnd *end) noexcept nogil
+cdef void plane_remove_taps(Plane *plane, Producer *producer, const PipeEnd *end) noexcept nogil
 # What waits for the rest of its frame waits no longer: how many packets, which are forwarded now, or counted as
 # forgotten by the caller
 cdef int plane_take_gathered(Plane *plane, Encoding *encoding) noexcept nogil
@@ -337,4 +375,6 @@ cdef void plane_forget_history(Plane *plane, Encoding *encoding) noexcept nogil
 cdef void plane_restart_encoding(Plane *plane, Encoding *encoding, uint32_t ssrc) noexcept nogil
 # Who wants what of this viewer's network has changed: it is shared out anew soon (_downlink)
 cdef void plane_touch_downlink(Plane *plane, Transport *transport, int64_t now_us) noexcept nogil
+# Who wants what of this producer may have changed: it is looked at soon (_wanted)
+cdef void plane_touch_wanted(Plane *plane, Producer *producer) noexcept nogil
 cdef void plane_forget_address(Plane *plane, Transport *transport, const Address *remote) noexcept nogil

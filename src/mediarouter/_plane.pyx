@@ -3,6 +3,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memset
+from mediarouter._balance cimport LEFT_GONE
 from mediarouter._cache cimport (
     packet_cache_clear,
     packet_cache_free,
@@ -12,14 +13,18 @@ from mediarouter._cache cimport (
 )
 from mediarouter._events cimport event_ring_init, event_ring_release
 from mediarouter._ice cimport ice_init
-from mediarouter._layers cimport layers_init, layers_reset
+from mediarouter._layers cimport LAYER_BEST, LAYER_NONE, layers_init, layers_reset
 from mediarouter._lookup cimport (
+    SsrcEntry,
+    SsrcTable,
     address_table_find,
     address_table_release,
     address_table_remove,
+    ssrc_table_find,
     ssrc_table_release,
     ssrc_table_remove,
 )
+from mediarouter._pace_queue cimport pace_queue_release
 from mediarouter._pipe cimport PipeEnd, pipe_close_end
 from mediarouter._recv_stream cimport recv_stream_init, recv_stream_release
 from mediarouter._send_stream cimport send_stream_init, send_stream_release
@@ -34,6 +39,8 @@ from mediarouter._timers cimport (
 )
 from mediarouter.codecs._codec cimport CODEC_OPAQUE, codec_of
 from mediarouter.congestion._alloc_stream cimport ALLOC_AUDIO, ALLOC_GRID, alloc_stream_init
+from mediarouter.congestion._ccfb cimport ccfb_record_free
+from mediarouter.congestion._ccfb_index cimport CCFB_STREAMS_MAX
 from mediarouter.congestion._twcc cimport twcc_record_free, twcc_record_new
 
 cdef enum:
@@ -46,6 +53,7 @@ cdef enum:
     CONSENT_TIMEOUT_US = 30000000  # RFC 7675 section 5.1
     KEY_FRAME_INTERVAL_US = 500000
     GATHER_US = 1000
+    NO_FEEDBACK_STREAM = CCFB_STREAMS_MAX // 2     # each has two: what is sent, and what is sent again
 
 
 cdef bint plane_init(Plane *plane) noexcept nogil:
@@ -218,13 +226,27 @@ cdef Producer *plane_add_producer(Plane *plane, Transport *transport, int encodi
     producer.audio_level = 127
     producer.rtx_payload_type = NO_PAYLOAD_TYPE
     timer_init(&producer.liveness_timer, TIMER_LIVENESS, producer)
+    init_wanted(producer)
     for i in range(encoding_count):
         init_encoding(plane, producer, i)
+    plane_touch_wanted(plane, producer)
     if not has_caches(producer) or not append(<void ***>&transport.producers, &transport.producer_count,
                                               &transport.producer_capacity, producer):
         plane_remove_producer(plane, producer)
         return NULL
     return producer
+
+
+cdef void init_wanted(Producer *producer) noexcept nogil:
+    # a publisher begins with all it has
+    cdef WantedLayers *wanted = &producer.wanted
+    timer_init(&wanted.timer, TIMER_WANTED, producer)
+    memset(wanted.now, LAYER_BEST, sizeof(wanted.now))
+    memset(wanted.told, LAYER_BEST, sizeof(wanted.told))
+    memset(wanted.piped, LAYER_NONE, sizeof(wanted.piped))
+    memset(wanted.fallen_us, 0xFF, sizeof(wanted.fallen_us))
+    memset(wanted.raised_us, 0xFF, sizeof(wanted.raised_us))
+    wanted.unpiped = True
 
 
 cdef void init_encoding(Plane *plane, Producer *producer, int index) noexcept nogil:
@@ -248,6 +270,32 @@ cdef bint has_caches(const Producer *producer) noexcept nogil:
     return True
 
 
+cdef uint16_t free_feedback_stream(const Transport *transport) noexcept nogil:
+    # the least that no other consumer has; NO_FEEDBACK_STREAM where there are too many
+    cdef bint taken = True
+    cdef uint16_t number = 0
+    cdef int i
+    while taken and number < NO_FEEDBACK_STREAM:
+        taken = False
+        for i in range(transport.consumer_count):
+            if transport.consumers[i].feedback_stream == number:
+                taken = True
+                number += 1
+                break
+    return number
+
+
+cdef int plane_feedback_stream(const void *sent, uint32_t ssrc) noexcept nogil:
+    cdef const SsrcEntry *entry = ssrc_table_find(<const SsrcTable *>sent, ssrc)
+    cdef const Consumer *consumer
+    if entry == NULL or entry.role not in (ROLE_CONSUMER, ROLE_CONSUMER_RTX):
+        return -1
+    consumer = <const Consumer *>entry.owner
+    if consumer.feedback_stream == NO_FEEDBACK_STREAM:
+        return -1
+    return 2 * consumer.feedback_stream + (entry.role == ROLE_CONSUMER_RTX)
+
+
 cdef Consumer *plane_add_consumer(Plane *plane, Transport *transport, Producer *producer,
                                   uint16_t first_seq) noexcept nogil:
     cdef Consumer *consumer = <Consumer *>calloc(1, sizeof(Consumer))
@@ -259,6 +307,7 @@ cdef Consumer *plane_add_consumer(Plane *plane, Transport *transport, Producer *
     consumer.transport = transport
     consumer.producer = producer
     consumer.fir_seq = -1
+    consumer.feedback_stream = free_feedback_stream(transport)
     consumer.rtx_payload_type = NO_PAYLOAD_TYPE
     send_stream_init(&consumer.stream, first_seq)
     layers_init(&consumer.layers)
@@ -271,12 +320,14 @@ cdef Consumer *plane_add_consumer(Plane *plane, Transport *transport, Producer *
                           consumer)):
         plane_remove_consumer(plane, consumer)
         return NULL
+    plane_touch_wanted(plane, producer)
     return consumer
 
 
 cdef void plane_remove_consumer(Plane *plane, Consumer *consumer) noexcept nogil:
     cdef Transport *transport = consumer.transport
     take_out(<void **>consumer.producer.consumers, &consumer.producer.consumer_count, consumer)
+    plane_touch_wanted(plane, consumer.producer)
     take_out(<void **>transport.consumers, &transport.consumer_count, consumer)
     if consumer.ssrc:
         ssrc_table_remove(&transport.sent, consumer.ssrc)
@@ -314,6 +365,7 @@ cdef void plane_remove_producer(Plane *plane, Producer *producer) noexcept nogil
         recv_stream_release(&encoding.stream)
         packet_cache_free(encoding.cache)
     timer_cancel(plane.timers, &producer.liveness_timer)
+    timer_cancel(plane.timers, &producer.wanted.timer)
     take_out(<void **>transport.producers, &transport.producer_count, producer)
     plane.producers[producer.handle & SLOT_MASK] = NULL
     free(producer.consumers)
@@ -341,9 +393,9 @@ cdef void plane_remove_transport(Plane *plane, Transport *transport) noexcept no
     ssrc_table_release(&transport.received)
     ssrc_table_release(&transport.sent)
     twcc_record_free(transport.twcc)
+    ccfb_record_free(transport.ccfb)
     if transport.downlink != NULL:
-        timer_cancel(plane.timers, &transport.downlink.timer)
-        free(transport.downlink)
+        remove_downlink(plane, transport.downlink)
     plane.transports[transport.handle & SLOT_MASK] = NULL
     free(transport.producers)
     free(transport.consumers)
@@ -362,7 +414,7 @@ cdef void plane_remove_pipe_end(Plane *plane, PipeEnd *end) noexcept nogil:
             plane_remove_transport(plane, plane.transports[slot])
     for slot in range(plane.producer_slots):
         if plane.producers[slot] != NULL:
-            plane_remove_taps(plane.producers[slot], end)
+            plane_remove_taps(plane, plane.producers[slot], end)
     timer_cancel(plane.timers, &end.timer)
     plane.pipe_ends[end.handle & SLOT_MASK] = NULL
     pipe_close_end(end)
@@ -377,18 +429,21 @@ cdef bint plane_add_tap(Producer *producer, PipeEnd *end, uint32_t far) noexcept
     producer.taps = taps
     taps[producer.tap_count].end = end
     taps[producer.tap_count].far = far
+    memset(taps[producer.tap_count].wanted, LAYER_NONE, sizeof(taps[producer.tap_count].wanted))
     producer.tap_count += 1
     return True
 
 
-cdef void plane_remove_taps(Producer *producer, const PipeEnd *end) noexcept nogil:
+cdef void plane_remove_taps(Plane *plane, Producer *producer, const PipeEnd *end) noexcept nogil:
     cdef int i
     cdef int kept = 0
     for i in range(producer.tap_count):
         if producer.taps[i].end != end:
             producer.taps[kept] = producer.taps[i]
             kept += 1
-    producer.tap_count = kept
+    if kept < producer.tap_count:
+        producer.tap_count = kept
+        plane_touch_wanted(plane, producer)
 
 
 cdef void plane_forget_address(Plane *plane, Transport *transport, const Address *remote) noexcept nogil:
@@ -422,6 +477,16 @@ cdef int plane_take_gathered(Plane *plane, Encoding *encoding) noexcept nogil:
     return count
 
 
+cdef void remove_downlink(Plane *plane, Downlink *downlink) noexcept nogil:
+    cdef uint64_t waiting = downlink.pace.media.count
+    plane.balance.held -= waiting
+    plane.balance.left[<int>LEFT_GONE] += waiting
+    timer_cancel(plane.timers, &downlink.timer)
+    timer_cancel(plane.timers, &downlink.pace_timer)
+    pace_queue_release(&downlink.pace)
+    free(downlink)
+
+
 cdef void plane_touch_downlink(Plane *plane, Transport *transport, int64_t now_us) noexcept nogil:
     cdef Downlink *downlink = transport.downlink
     if downlink == NULL:
@@ -429,6 +494,11 @@ cdef void plane_touch_downlink(Plane *plane, Transport *transport, int64_t now_u
     downlink.stale = True
     if not downlink.timer.armed or downlink.timer.deadline_us > now_us + TOUCH_US:
         timer_arm(plane.timers, &downlink.timer, now_us + TOUCH_US)
+
+
+cdef void plane_touch_wanted(Plane *plane, Producer *producer) noexcept nogil:
+    if not producer.wanted.timer.armed or producer.wanted.timer.deadline_us > 0:
+        timer_arm(plane.timers, &producer.wanted.timer, 0)
 
 
 cdef void plane_forget_history(Plane *plane, Encoding *encoding) noexcept nogil:
@@ -440,6 +510,8 @@ cdef void plane_forget_history(Plane *plane, Encoding *encoding) noexcept nogil:
     for i in range(producer.consumer_count):
         if producer.consumers[i].layers.current_spatial == encoding.index:
             layers_reset(&producer.consumers[i].layers)
+        if producer.consumers[i].resend_encoding == encoding.index:
+            producer.consumers[i].resend_from = 0      # its numbers may begin anew
 
 
 cdef void plane_restart_encoding(Plane *plane, Encoding *encoding, uint32_t ssrc) noexcept nogil:

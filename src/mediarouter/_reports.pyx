@@ -9,6 +9,7 @@ from mediarouter._layer_rates cimport layer_rates_begin, layer_rates_measure, la
 from mediarouter._gather cimport gather_expire, gather_take_turns
 from mediarouter._ice cimport ice_has_consent
 from mediarouter._key_frames cimport key_frame_ask, key_frame_timer
+from mediarouter._pace cimport pace_timer
 from mediarouter._pipe cimport PipeEnd, pipe_flush
 from mediarouter._pipe_out cimport pipe_ask_again
 from mediarouter._plane cimport (
@@ -18,14 +19,17 @@ from mediarouter._plane cimport (
     TIMER_KEY_FRAME,
     TIMER_LIVENESS,
     TIMER_NACK,
+    TIMER_PACE,
     TIMER_PIPE,
     TIMER_REPORTS,
     TIMER_TWCC,
+    TIMER_WANTED,
     Consumer,
     Encoding,
     Plane,
     Producer,
     Transport,
+    plane_touch_wanted,
 )
 from mediarouter._recv_stream cimport (
     RecvStream,
@@ -43,7 +47,10 @@ from mediarouter._rtcp cimport (
     rtcp_write_sr,
 )
 from mediarouter._send_stream cimport newest_run
-from mediarouter._timers cimport Timer, timer_arm, timer_arm_coarsely, timer_cancel, timer_poll
+from mediarouter._timers cimport Timer, timer_arm, timer_arm_coarsely, timer_cancel, timer_earlier, timer_poll
+from mediarouter._uplink_limit cimport uplink_limit_repeat
+from mediarouter._wanted cimport wanted_came_back, wanted_timer
+from mediarouter.congestion._ccfb cimport ccfb_record_deadline_us, ccfb_record_write
 from mediarouter.congestion._twcc cimport twcc_record_deadline_us, twcc_record_write
 
 cdef enum:
@@ -79,8 +86,12 @@ cdef void reports_run_timers(Plane *plane, int64_t now_us) noexcept nogil:
             check_consent(plane, <Transport *>timer.owner, now_us)
         elif timer.kind == TIMER_DOWNLINK:
             downlink_timer(plane, <Transport *>timer.owner, now_us)
+        elif timer.kind == TIMER_PACE:
+            pace_timer(plane, <Transport *>timer.owner, now_us)
         elif timer.kind == TIMER_LIVENESS:
             check_liveness(plane, <Producer *>timer.owner, now_us)
+        elif timer.kind == TIMER_WANTED:
+            wanted_timer(plane, <Producer *>timer.owner, now_us)
     gather_take_turns(plane, now_us)
 
 
@@ -100,6 +111,7 @@ cdef void reports_saw_packet(Plane *plane, Encoding *encoding, int64_t now_us) n
     producer.alive |= 1u << encoding.index
     layer_rates_begin(encoding, now_us)
     layer_rates_tabulate(producer)
+    wanted_came_back(encoding, now_us)
     for i in range(producer.consumer_count):
         consumer_retarget(plane, producer.consumers[i], now_us)
     if not producer.liveness_timer.armed:
@@ -132,9 +144,12 @@ cdef void check_liveness(Plane *plane, Producer *producer, int64_t now_us) noexc
 
 
 cdef void check_consent(Plane *plane, Transport *transport, int64_t now_us) noexcept nogil:
+    cdef int i
     timer_arm_coarsely(plane.timers, &transport.consent_timer, now_us + CONSENT_INTERVAL_US)
     if transport.consent and not ice_has_consent(&transport.ice, now_us):
         transport.consent = False
+        for i in range(transport.consumer_count):
+            plane_touch_wanted(plane, transport.consumers[i].producer)
         event_put(&plane.events, EVENT_CONSENT_LOST, transport.handle, 0, 0, NULL, 0)
 
 
@@ -166,6 +181,8 @@ cdef void send_nacks(Plane *plane, Encoding *encoding, int64_t now_us) noexcept 
 
 cdef void reports_schedule_twcc(Plane *plane, Transport *transport) noexcept nogil:
     cdef int64_t due_us = twcc_record_deadline_us(transport.twcc)
+    if transport.ccfb != NULL:
+        due_us = timer_earlier(due_us, ccfb_record_deadline_us(transport.ccfb))
     if due_us >= 0 and (not transport.twcc_timer.armed or transport.twcc_timer.deadline_us > due_us):
         timer_arm(plane.timers, &transport.twcc_timer, due_us)
 
@@ -181,6 +198,8 @@ cdef void send_twcc(Plane *plane, Transport *transport, int64_t now_us) noexcept
             break
         size = twcc_record_write(transport.twcc, out, RTCP_SIZE, transport.feedback_ssrc,
                                  transport.last_media_ssrc, now_us)
+        if size <= 0 and transport.ccfb != NULL:
+            size = ccfb_record_write(transport.ccfb, out, RTCP_SIZE, transport.feedback_ssrc, now_us)
         if size <= 0:
             break
         egress_rtcp(plane, transport, out, size)
@@ -193,6 +212,7 @@ cdef void send_reports(Plane *plane, Transport *transport, int64_t now_us) noexc
     if not egress_ready(transport):
         return
     send_receiver_report(plane, transport, now_us)
+    uplink_limit_repeat(plane, transport)
     for i in range(transport.consumer_count):
         send_sender_report(plane, transport.consumers[i], now_us)
 

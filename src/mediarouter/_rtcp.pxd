@@ -77,5 +77,8 @@ cdef int rtcp_write_fir(uint8_t *out, int capacity, uint32_t sender_ssrc, uint32
                         uint8_t command_seq) noexcept nogil
 cdef int rtcp_write_remb(uint8_t *out, int capacity, uint32_t sender_ssrc, uint64_t bitrate_bps,
                          const uint32_t *ssrcs, int count) noexcept nogil
+# TMMBR (RFC 5104 4.2.1): for each SSRC a limit, rounded down to 17 significant bits
+cdef int rtcp_write_tmmbr(uint8_t *out, int capacity, uint32_t sender_ssrc, const uint32_t *ssrcs,
+                          const uint64_t *rates_bps, uint32_t overhead_bytes, int count) noexcept nogil
 cdef int rtcp_write_dlrr(uint8_t *out, int capacity, uint32_t sender_ssrc, uint32_t receiver_ssrc,
                          uint32_t last_rr, uint32_t delay_since_last_rr) noexcept nogil

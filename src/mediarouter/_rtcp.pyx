@@ -303,6 +303,24 @@ cdef int rtcp_write_remb(uint8_t *out, int capacity, uint32_t sender_ssrc, uint6
     return write_feedback(out, 15, RTCP_PSFB, sender_ssrc, 0, size)
 
 
+cdef int rtcp_write_tmmbr(uint8_t *out, int capacity, uint32_t sender_ssrc, const uint32_t *ssrcs,
+                          const uint64_t *rates_bps, uint32_t overhead_bytes, int count) noexcept nogil:
+    # six bits of exponent, 17 of mantissa, 9 of what each packet carries besides
+    cdef int size = FEEDBACK_SIZE + 8 * count
+    cdef uint32_t exponent
+    cdef int i
+    if size > capacity or count <= 0:
+        return 0
+    for i in range(count):
+        exponent = 0
+        while rates_bps[i] >> exponent > 0x1FFFF:
+            exponent += 1
+        write_u32(out + FEEDBACK_SIZE + 8 * i, ssrcs[i])
+        write_u32(out + FEEDBACK_SIZE + 8 * i + 4,
+                  (exponent << 26) | (<uint32_t>(rates_bps[i] >> exponent) << 9) | (overhead_bytes & 0x1FF))
+    return write_feedback(out, 3, RTCP_RTPFB, sender_ssrc, 0, size)
+
+
 cdef int rtcp_write_dlrr(uint8_t *out, int capacity, uint32_t sender_ssrc, uint32_t receiver_ssrc,
                          uint32_t last_rr, uint32_t delay_since_last_rr) noexcept nogil:
     if capacity < HEADER_SIZE + 4 + 16:
@@ -387,12 +405,14 @@ def read(bytes data):
 
 
 def write(str what, **fields):
-    """The bytes of one packet by its writer: "sr", "rr", "sdes", "bye", "nack", "pli", "fir", "remb" or "dlrr"."""
+    """The bytes of one packet by its writer: "sr", "rr", "sdes", "bye", "nack", "pli", "fir", "remb", "tmmbr" or
+    "dlrr"."""
     cdef uint8_t out[1500]
     cdef ReportBlock blocks[31]
     cdef SenderInfo info
     cdef uint16_t seqs[1024]
     cdef uint32_t ssrcs[255]
+    cdef uint64_t rates_bps[255]
     cdef bytes cname
     cdef int i
     cdef int size = 0
@@ -427,4 +447,9 @@ def write(str what, **fields):
             size = rtcp_write_bye(out, sizeof(out), ssrcs, <int>len(fields["ssrcs"]))
         elif what == "remb":
             size = rtcp_write_remb(out, sizeof(out), sender, fields["bitrate_bps"], ssrcs, <int>len(fields["ssrcs"]))
+        elif what == "tmmbr":
+            for i, rate_bps in enumerate(fields["rates_bps"]):
+                rates_bps[i] = rate_bps
+            size = rtcp_write_tmmbr(out, sizeof(out), sender, ssrcs, rates_bps, fields["overhead"],
+                                    <int>len(fields["ssrcs"]))
     return (<char *>out)[:size]

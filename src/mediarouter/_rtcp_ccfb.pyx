@@ -2,44 +2,46 @@
 
 cimport cython
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from mediarouter._congestion_feedback cimport (
+    CCFB_ARRIVED,
+    CCFB_ECN_SHIFT,
+    CCFB_HEADER_SIZE,
+    CCFB_REPORTS_MAX,
+    CCFB_STREAM_SIZE,
+    CCFB_TIMESTAMP_SIZE,
+    CCFB_UNKNOWN,
+    FORMAT_CCFB,
+    ccfb_reports_size,
+)
 from mediarouter._rtcp cimport RTCP_RTPFB, RtcpView
 from mediarouter._rtcp_packet cimport RtcpPacket, checked, checked_u32, new_wire, wire_of
 from mediarouter._rtp cimport read_u16, read_u32, write_u16, write_u32
 
 from mediarouter.rtcp_rows import CcfbArrival, CcfbStream
 
-cdef enum:
-    FORMAT_CCFB = 11
-    STREAMS_OFFSET = 8             # header and the sender's SSRC; there is no media SSRC
-    STREAM_SIZE = 8                # SSRC, first sequence number, number of reports
-    TIMESTAMP_SIZE = 4
-    REPORTS_MAX = 16384
-    ARRIVED = 0x8000
-    UNKNOWN = 0x1FFF
-
-
-cdef inline int reports_size(int count) noexcept nogil:
-    return 2 * (count + (count & 1))       # an odd number is filled up to a word
-
 
 cdef const char *check_ccfb(const RtcpView *view) noexcept nogil:
-    cdef int at = STREAMS_OFFSET
-    cdef int end = view.size - TIMESTAMP_SIZE
+    cdef int at = CCFB_HEADER_SIZE
+    cdef int end = view.size - CCFB_TIMESTAMP_SIZE
     while at < end:
-        if at + STREAM_SIZE > end:
+        if at + CCFB_STREAM_SIZE > end:
             return "feedback of RFC 8888 has no room for a stream's header"
-        if read_u16(view.data + at + 6) > REPORTS_MAX:
+        if read_u16(view.data + at + 6) > CCFB_REPORTS_MAX:
             return "feedback of RFC 8888 tells about more than 16384 packets of one stream"
-        at += STREAM_SIZE + reports_size(read_u16(view.data + at + 6))
+        at += CCFB_STREAM_SIZE + ccfb_reports_size(read_u16(view.data + at + 6))
     if at != end:
         return "feedback of RFC 8888 does not hold the reports that it says"
     return NULL
 
 
+cdef inline object arrival_of(uint16_t report):
+    return CcfbArrival(report >> CCFB_ECN_SHIFT & 3, report & CCFB_UNKNOWN)
+
+
 cdef tuple read_streams(Ccfb packet):
     cdef const uint8_t *data = wire_of(packet)
-    cdef int end = packet.size - TIMESTAMP_SIZE
-    cdef int at = STREAMS_OFFSET
+    cdef int end = packet.size - CCFB_TIMESTAMP_SIZE
+    cdef int at = CCFB_HEADER_SIZE
     cdef list streams = []
     cdef list arrivals
     cdef int count, i
@@ -48,10 +50,10 @@ cdef tuple read_streams(Ccfb packet):
         count = read_u16(data + at + 6)
         arrivals = []
         for i in range(count):
-            report = read_u16(data + at + STREAM_SIZE + 2 * i)
-            arrivals.append(CcfbArrival(report >> 13 & 3, report & UNKNOWN) if report & ARRIVED else None)
+            report = read_u16(data + at + CCFB_STREAM_SIZE + 2 * i)
+            arrivals.append(arrival_of(report) if report & CCFB_ARRIVED else None)
         streams.append(CcfbStream(read_u32(data + at), read_u16(data + at + 4), tuple(arrivals)))
-        at += STREAM_SIZE + reports_size(count)
+        at += CCFB_STREAM_SIZE + ccfb_reports_size(count)
     return tuple(streams)
 
 
@@ -62,8 +64,9 @@ cdef list reports_of(object arrivals):
             reports.append(0)
         else:
             ecn, offset = arrival
-            reports.append(ARRIVED | checked(ecn, 3, "ecn") << 13 | checked(offset, UNKNOWN, "offset"))
-    if len(reports) > REPORTS_MAX:
+            told = checked(ecn, 3, "ecn") << CCFB_ECN_SHIFT | checked(offset, CCFB_UNKNOWN, "offset")
+            reports.append(CCFB_ARRIVED | told)
+    if len(reports) > CCFB_REPORTS_MAX:
         raise ValueError("arrivals must be at most 16384 of one stream")
     return reports
 
@@ -91,22 +94,22 @@ cdef class Ccfb(RtcpPacket):
                            reports_of(arrivals)) for ssrc, begin, arrivals in streams]
         cdef uint32_t sender = checked_u32(sender_ssrc, "sender_ssrc")
         cdef uint32_t timestamp = checked_u32(report_timestamp, "report_timestamp")
-        cdef Py_ssize_t size = STREAMS_OFFSET + TIMESTAMP_SIZE
+        cdef Py_ssize_t size = CCFB_HEADER_SIZE + CCFB_TIMESTAMP_SIZE
         cdef uint8_t *out
         cdef int i
         for _, _, reports in rows:
-            size += STREAM_SIZE + reports_size(<int>len(reports))
+            size += CCFB_STREAM_SIZE + ccfb_reports_size(<int>len(reports))
         out = new_wire(self, RTCP_RTPFB, FORMAT_CCFB, size)
         write_u32(out + 4, sender)
-        write_u32(out + size - TIMESTAMP_SIZE, timestamp)
-        out += STREAMS_OFFSET
+        write_u32(out + size - CCFB_TIMESTAMP_SIZE, timestamp)
+        out += CCFB_HEADER_SIZE
         for ssrc, begin, reports in rows:
             write_u32(out, ssrc)
             write_u16(out + 4, begin)
             write_u16(out + 6, <uint16_t>len(reports))
             for i, report in enumerate(reports):
-                write_u16(out + STREAM_SIZE + 2 * i, report)
-            out += STREAM_SIZE + reports_size(<int>len(reports))
+                write_u16(out + CCFB_STREAM_SIZE + 2 * i, report)
+            out += CCFB_STREAM_SIZE + ccfb_reports_size(<int>len(reports))
 
     @property
     def sender_ssrc(self):
@@ -116,7 +119,7 @@ cdef class Ccfb(RtcpPacket):
     @property
     def report_timestamp(self):
         """When the report was made: middle 32 bits of the NTP timestamp, in 1/65536 s; wraps every 18 hours."""
-        return read_u32(wire_of(self) + self.size - TIMESTAMP_SIZE)
+        return read_u32(wire_of(self) + self.size - CCFB_TIMESTAMP_SIZE)
 
     @property
     def streams(self):

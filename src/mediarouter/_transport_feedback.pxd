@@ -58,6 +58,7 @@ cdef struct TwccWriter:
     uint16_t base_seq
     uint8_t uniform                # they are all the same
     uint8_t large                  # there is a large delta among them
+    uint8_t timeless               # no deltas are written: set it after `init`, before the first status
     uint8_t symbols[14]            # of the open chunk; more only while uniform
     uint8_t deltas[TWCC_SIZE_MAX]
 

@@ -144,6 +144,7 @@ cdef void twcc_writer_init(TwccWriter *writer, uint8_t *out, int capacity, uint1
     writer.pending = 0
     writer.uniform = True
     writer.large = False
+    writer.timeless = False
 
 
 cdef inline bint joins_chunk(const TwccWriter *writer, uint8_t symbol) noexcept nogil:
@@ -194,7 +195,7 @@ cdef void close_chunk(TwccWriter *writer) noexcept nogil:
 cdef bint add_symbol(TwccWriter *writer, uint8_t symbol) noexcept nogil:
     # the symbol's value is also the size of its step
     cdef bint joins = joins_chunk(writer, symbol)
-    cdef int size = writer.size + (2 if joins else 4) + writer.delta_size + symbol
+    cdef int size = writer.size + (2 if joins else 4) + writer.delta_size + (0 if writer.timeless else symbol)
     if (size + 3) & ~3 > writer.capacity or writer.count == 0xFFFF:
         return False
     if not joins:
@@ -216,9 +217,12 @@ cdef bint twcc_writer_add_received(TwccWriter *writer, int64_t tick) noexcept no
         step = tick & (TWCC_REFERENCE_TICKS - 1)
     else:
         step = tick - writer.last_tick
-        if not -32768 <= step <= 32767:
+        if not -32768 <= step <= 32767 and not writer.timeless:
             return False
-    if 0 <= step <= 255:
+    if writer.timeless:
+        if not add_symbol(writer, SYMBOL_SMALL):
+            return False
+    elif 0 <= step <= 255:
         if not add_symbol(writer, SYMBOL_SMALL):
             return False
         writer.deltas[writer.delta_size] = <uint8_t>step

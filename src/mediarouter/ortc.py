@@ -11,6 +11,8 @@ from mediarouter.parameters import (
     EXTENSION_KINDS,
     REPAIRED_RID,
     RID,
+    TRANSPORT_CC,
+    TRANSPORT_CC_02,
     MediaKind,
     RtcpFeedback,
     RtcpParameters,
@@ -171,6 +173,22 @@ def has_feedback(codec: RtpCodecCapability | RtpCodecParameters, type: str, para
     return RtcpFeedback(type, parameter) in codec.rtcp_feedback
 
 
+CCFB = RtcpFeedback("ack", "ccfb")  # RFC 8888 section 6
+_TRANSPORT_CC = RtcpFeedback("transport-cc")
+
+
+def takes_transport_feedback(feedback: Iterable[RtcpFeedback], uris: Iterable[str]) -> bool:
+    """Whether transport-wide feedback can be given and taken: it is named, and an extension with its numbers is among
+    these."""
+    return _TRANSPORT_CC in feedback and not {TRANSPORT_CC, TRANSPORT_CC_02}.isdisjoint(uris)
+
+
+def reports_by_stream(parameters: RtpParameters) -> bool:
+    """Whether the feedback of RFC 8888 is agreed: it is named, and transport-wide feedback cannot be had."""
+    feedback = media_codec(parameters).rtcp_feedback
+    return CCFB in feedback and not takes_transport_feedback(feedback, (e.uri for e in parameters.header_extensions))
+
+
 def validate_producer_parameters(kind: str, parameters: RtpParameters, capabilities: RtpCapabilities) -> None:
     """Check what a client wants to send against what the router takes.
 
@@ -272,6 +290,9 @@ def get_consumer_rtp_parameters(
         raise UnsupportedError(f"the receiver takes no {source.mime_type}")
     if codec.preferred_payload_type is None:
         raise NegotiationError(f"the receiver gave no payload type for {codec.mime_type}")
+    numbered = takes_transport_feedback(
+        codec.rtcp_feedback, (e.uri for e in capabilities.header_extensions if e.uri == TRANSPORT_CC)
+    )
     codecs = [
         RtpCodecParameters(
             codec.mime_type,
@@ -279,7 +300,7 @@ def get_consumer_rtp_parameters(
             codec.clock_rate,
             codec.channels,
             codec.parameters,
-            tuple(feedback for feedback in codec.rtcp_feedback if _is_served(feedback, codec.kind)),
+            tuple(f for f in codec.rtcp_feedback if _is_served(f, codec.kind) and not (numbered and f == CCFB)),
         )
     ]
     rtx = next(
@@ -316,7 +337,7 @@ def get_consumer_rtp_parameters(
 
 
 def _is_served(feedback: RtcpFeedback, kind: str) -> bool:
-    served = {("transport-cc", ""), ("goog-remb", "")}
+    served = {("transport-cc", ""), ("ack", "ccfb"), ("goog-remb", "")}
     if kind == "video":
         served |= {("nack", ""), ("nack", "pli"), ("ccm", "fir")}
     return (feedback.type, feedback.parameter) in served

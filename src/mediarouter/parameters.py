@@ -46,10 +46,12 @@ EXTENSION_KINDS = {
     COLOR_SPACE: 12,
     ABS_CAPTURE_TIME: 13,
 }
+# What is understood of a publisher besides, but neither offered nor sent: numbers with feedback on request
+RECEIVED_KINDS = EXTENSION_KINDS | {TRANSPORT_CC_02: 17}
 
 
 class RtcpFeedback(Struct, frozen=True, rename="camel"):
-    """One kind of feedback: `nack`, `nack pli`, `ccm fir`, `transport-cc` (RFC 4585 section 4.2)."""
+    """One kind of feedback: `nack`, `nack pli`, `ccm fir`, `transport-cc`, `ack ccfb` (RFC 4585 section 4.2)."""
 
     type: str
     parameter: str = ""
@@ -137,6 +139,20 @@ class RtpEncodingParameters(Struct, frozen=True, rename="camel"):
     dtx: bool = False
     scalability_mode: str | None = None
     max_bitrate: int | None = None
+
+
+class WantedLayer(Struct, frozen=True, rename="camel"):
+    """Whether an encoding of a producer is of any use: what a service forwards to the client that publishes it.
+
+    Attributes:
+        rid: of the encoding, None where it has none.
+        active: somebody may use it; `RTCRtpSender.setParameters` has it under this name.
+        temporal: 0..7, the highest temporal layer that is of use; None: all, or none where it is not active.
+    """
+
+    rid: str | None
+    active: bool
+    temporal: int | None = None
 
 
 class RtcpParameters(Struct, frozen=True, rename="camel"):
@@ -240,6 +256,7 @@ _VIDEO_FEEDBACK = (
     RtcpFeedback("nack"),
     RtcpFeedback("nack", "pli"),
     RtcpFeedback("ccm", "fir"),
+    RtcpFeedback("ccm", "tmmbr"),
     RtcpFeedback("goog-remb"),
     RtcpFeedback("transport-cc"),
 )

@@ -1,6 +1,7 @@
 """The score of an estimator, as a table, as JSON, as pictures."""
 
 import json
+from typing import get_args
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -8,7 +9,9 @@ from typer.testing import CliRunner, Result
 from mediarouter.bench import commands
 from mediarouter.bench.congestion import judge, summary
 from mediarouter.testing.sim.allocation import layer_major
-from mediarouter.testing.sim.estimator import FixedRate
+from mediarouter.testing.sim.allocators import known_allocators
+from mediarouter.testing.sim.estimator import FixedRate, known_estimators
+from mediarouter.testing.sim.receiver import Feedback
 from mediarouter.testing.sim.scenarios import SCENARIOS, select
 
 
@@ -36,12 +39,21 @@ def test_a_table_and_pictures(tmp_path):
     assert names == ["A9-ahead.png", "A9-behind.png", "A9.png"]
 
 
+def test_receivers_can_give_the_feedback_of_rfc_8888():
+    make, allocate = known_estimators()["send-side"], known_allocators()["ours"]
+    rows = {feedback: judge(select(["A9"]), make, allocate, 1, feedback=feedback) for feedback in get_args(Feedback)}
+    medians = {feedback: [row["median"] for row in those] for feedback, those in rows.items()}
+    assert medians["twcc"] != medians["ccfb"], "it is another clock that tells the times"
+    assert [row["verdict"] for row in rows["ccfb"]] == [row["verdict"] for row in rows["twcc"]]
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
         (["--scenario", "B1"], "no scenario B1"),
         (["--estimator", "oracle"], "nothing is called oracle: "),
         (["--allocator", "oracle"], "nothing is called oracle: "),
+        (["--feedback", "smoke"], "nothing is called smoke: twcc, ccfb"),
         (["--seeds", "0"], "--seeds"),
     ],
 )

@@ -385,20 +385,6 @@ def test_a_paused_stream_resumes_within_a_second() -> None:
     assert viewer.layers == [PAUSED], "a tenth more than its 75 kbit/s"
 
 
-def test_the_first_pause_after_an_upgrade_does_not_wait_as_the_upgrade_does() -> None:
-    viewer = watching(2_500_000)
-    viewer.run(10_000, 100_000)
-    assert viewer.layers == [PAUSED] and viewer.wishes[0].history.failed_upgrades == 1
-    assert time_to(viewer, LOWEST, 100_000) == 500_000
-    # who is paused again and again waits: it is the cheapest layer that fails now
-    waits = []
-    for _ in range(3):
-        viewer.run(10_000, 100_000)
-        waits.append(time_to(viewer, LOWEST, 100_000) + 100_000)
-        viewer.run(100_000, SECOND)
-    assert waits == [2_000_000, 4_000_000, 8_000_000]
-
-
 def test_what_was_muted_comes_back_without_waiting() -> None:
     viewer = watching(2_500_000)
     viewer.change(0, muted=True)

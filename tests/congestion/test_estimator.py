@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 
 from mediarouter.congestion import SendSideEstimator, TwccRecorder
-from mediarouter.rtcp import Pli, Remb, Twcc
+from mediarouter.congestion._ccfb import CcfbRecorder
+from mediarouter.rtcp import Ccfb, Pli, Remb, Twcc
 
 PACKET = 1200
 MS = 1000
@@ -79,6 +80,48 @@ def test_it_falls_when_the_link_does():
     assert path.estimator.rtt_us is not None
 
 
+def test_the_budget_falls_before_the_trend_is_sure():
+    """When all packets of a report waited much longer than those of the last, the streams need not wait for more."""
+    estimator, recorder = SendSideEstimator(2_000_000), TwccRecorder(1, 2)
+
+    def report(number: int, waits_us: list[int]) -> None:
+        """Five packets of one frame, and what is known of them a moment later."""
+        began_us = SECOND + number * 50 * MS
+        for i in range(5):
+            estimator.on_packet_sent(5 * number + i, PACKET, began_us)
+        for i, wait_us in enumerate(waits_us):
+            at_us = began_us + 20 * MS + wait_us
+            while (data := recorder.poll_feedback(at_us)) is not None:
+                estimator.on_feedback(data, at_us + 20 * MS)
+            recorder.on_packet(5 * number + i, at_us)
+        at_us = began_us + 60 * MS + 200 * MS
+        while (data := recorder.poll_feedback(at_us)) is not None:
+            estimator.on_feedback(data, at_us)
+
+    for number in range(40):
+        report(number, [i * MS for i in range(5)])
+    before_bps = estimator.target_bps
+    assert estimator.budget_bps > 0.99 * before_bps
+    report(40, [80 * MS + i * 20 * MS for i in range(5)])  # one arrives each 20 ms: 480 kbit/s
+    assert estimator.target_bps >= 0.99 * before_bps, "not yet"
+    assert estimator.budget_bps == pytest.approx(480_000 * 0.85 * (1 - 0.16), rel=0.02)
+    report(41, [60 * MS + i * MS for i in range(5)])
+    assert estimator.budget_bps > 900_000, "it becomes shorter: the target counts again, less what stands"
+
+
+def test_the_budget_leaves_room_for_the_queue_to_empty_and_no_more():
+    path = Path(SendSideEstimator(300_000), 2_000_000)
+    path.run(10)
+    path.capacity_bps = 1_000_000
+    path.run(0.7)
+    queue_us = path.free_us - path.now_us
+    assert queue_us > 100 * MS
+    expected = path.estimator.target_bps * (1 - queue_us / SECOND)
+    assert path.estimator.budget_bps == pytest.approx(expected, rel=0.25)
+    path.run(3, 0.8)
+    assert path.estimator.budget_bps == pytest.approx(path.estimator.target_bps, rel=0.05)
+
+
 def test_a_round_trip_is_measured_by_reports():
     path = Path(SendSideEstimator(300_000), 5_000_000, delay_us=40 * MS)
     path.run(5, rate=0.3)
@@ -86,7 +129,7 @@ def test_a_round_trip_is_measured_by_reports():
     assert 80 * MS <= path.estimator.rtt_us <= 100 * MS
 
 
-def test_application_limited_it_does_not_grow_without_a_probe():
+def test_r11_application_limited_it_does_not_grow_without_a_probe():
     """A sender that sends little proves little: the estimate stays below twice what arrives (STREAMS R11)."""
     path = Path(SendSideEstimator(300_000), 50_000_000)
     path.run(3)
@@ -127,6 +170,31 @@ def test_remb_caps_at_once_and_gives_back_at_once():
     assert path.estimator.target_bps == before
 
 
+def test_limits_hold_at_once_and_may_be_lifted_again():
+    path = Path(SendSideEstimator(1_000_000), 5_000_000)
+    path.estimator.set_demand(4_000_000, 1_000_000)
+    path.run(5)
+    assert path.estimator.target_bps > 3_000_000
+    path.estimator.set_limits(100_000, 700_000)
+    assert path.estimator.target_bps == 700_000
+    assert max(path.run(5)) == 700_000
+    path.estimator.set_limits(100_000, 100_000_000)
+    assert path.run(3)[-1] > 3_000_000
+    path.capacity_bps = 300_000
+    path.estimator.set_limits(2_000_000, 100_000_000)
+    assert min(path.run(3)) >= 2_000_000
+
+
+def test_a_lifted_limit_alone_calls_for_no_probe():
+    path = Path(SendSideEstimator(1_000_000, max_bps=1_000_000), 50_000_000)
+    path.run(5)
+    before = path.estimator.counters["probes"]
+    path.estimator.set_limits(10_000, 100_000_000)
+    path.estimator.set_demand(900_000, 900_000)
+    path.run(3, rate=0.8)
+    assert path.estimator.counters["probes"] == before
+
+
 def test_other_rtcp_and_rubbish_say_nothing():
     estimator = SendSideEstimator()
     assert estimator.on_feedback(bytes(Pli(1, 2)), 0) == 0
@@ -156,6 +224,76 @@ def test_feedback_for_packets_never_sent_is_counted_and_moves_nothing():
     assert estimator.target_bps == 1_000_000
 
 
+class StreamPath(Path):
+    """The same, with a receiver that reports by RFC 8888: packets of three streams in turn."""
+
+    def __init__(self, estimator: SendSideEstimator, capacity_bps: int, delay_us: int = 25 * MS) -> None:
+        super().__init__(estimator, capacity_bps, delay_us)
+        self.streams = CcfbRecorder(1)
+
+    def send(self, cluster: int = 0) -> None:
+        ssrc, rtp_seq = self.name(self.seq)
+        self.estimator.on_packet_sent(self.seq, PACKET, self.now_us, cluster, ssrc=ssrc, rtp_seq=rtp_seq)
+        self.free_us = max(self.free_us, self.now_us) + PACKET * 8 * SECOND // self.capacity_bps
+        self.arrivals.append((self.free_us + self.delay_us, self.seq))
+        self.seq += 1
+
+    def step(self, us: int = 5 * MS) -> None:
+        for at_us, seq in [arrival for arrival in self.arrivals if arrival[0] <= self.now_us + us]:
+            self.poll_streams(at_us)
+            self.streams.on_packet(*self.name(seq), at_us, PACKET)
+        self.arrivals = [arrival for arrival in self.arrivals if arrival[0] > self.now_us + us]
+        self.poll_streams(self.now_us + us)
+        super().step(us)
+
+    def poll_streams(self, at_us: int) -> None:
+        while (data := self.streams.poll_feedback(at_us)) is not None:
+            self.reports.append((at_us + self.delay_us, data))
+
+    @staticmethod
+    def name(seq: int) -> tuple[int, int]:
+        return 1000 + seq % 3, 65_000 + seq // 3 & 0xFFFF
+
+
+def test_reports_of_rfc_8888_tell_it_the_same():
+    targets = {}
+    for kind in (Path, StreamPath):
+        path = kind(SendSideEstimator(300_000), 2_000_000)
+        targets[kind] = path.run(20)
+        assert targets[kind][200] >= 1_500_000
+        assert all(1_400_000 <= target <= 2_350_000 for target in targets[kind][400:])
+        path.capacity_bps = 500_000
+        assert path.run(3)[-1] <= 550_000
+        counters = path.estimator.counters
+        assert (counters["malformed"], counters["unknown"], counters["unknown_streams"]) == (0, 0, 0)
+    means = [sum(those[400:]) / len(those[400:]) for those in targets.values()]
+    assert abs(means[0] - means[1]) < 0.05 * means[0]
+
+
+def test_of_rfc_8888_marks_and_what_is_not_ours_are_counted():
+    estimator = SendSideEstimator()
+    for number in range(10):
+        estimator.on_packet_sent(number, PACKET, number * 1000, ssrc=5, rtp_seq=number)
+    estimator.on_packet_sent(10, PACKET, 10_000)  # which such reports cannot name
+    marked = [(3, 9 - n) for n in range(10)]
+    told = estimator.on_feedback(bytes(Ccfb(1, 65_536, [(5, 0, marked), (6, 0, [(0, 0)]), (5, 20, [(0, 0)])])), SECOND)
+    counters = estimator.counters
+    assert told == 10
+    assert (counters["congestion_marks"], counters["unknown_streams"], counters["unknown"]) == (10, 1, 1)
+
+
+def test_streams_out_of_range_are_refused():
+    estimator = SendSideEstimator()
+    for ssrc in (-1, 1 << 32):
+        with pytest.raises(OverflowError):
+            estimator.on_packet_sent(0, PACKET, 0, ssrc=ssrc)
+    for ssrc in range(4095):
+        estimator.on_packet_sent(ssrc, PACKET, 0, ssrc=ssrc)
+    with pytest.raises(ValueError, match="4095 streams"):
+        estimator.on_packet_sent(4095, PACKET, 0, ssrc=4095)
+    estimator.on_packet_sent(4095, PACKET, 0, ssrc=4094)
+
+
 def test_it_is_small():
     assert SendSideEstimator().memory_size <= 64 * 1024
 
@@ -168,6 +306,14 @@ def test_limits_out_of_order_are_refused(limits):
     start_bps, min_bps, max_bps = limits
     with pytest.raises(ValueError, match="rates must be"):
         SendSideEstimator(start_bps, min_bps, max_bps)
+
+
+@pytest.mark.parametrize("limits", [(999, 10**6), (2 * 10**6, 10**6), (1000, 10**9 + 1)])
+def test_other_limits_out_of_order_are_refused_and_change_nothing(limits):
+    estimator = SendSideEstimator(1_000_000)
+    with pytest.raises(ValueError, match="rates must be"):
+        estimator.set_limits(*limits)
+    assert estimator.target_bps == 1_000_000
 
 
 def test_arguments_out_of_range_are_refused():

@@ -28,7 +28,7 @@ def test_what_arrived_and_what_did_not_is_told_once():
     assert match.report(data) == ([1], [(0, 1_000), (2, 3_000)])
     assert match.in_flight_bytes == 100, "of number 3 nothing is known"
     assert match.report(data) == ([], [])
-    assert match.counters == {"reports": 2, "malformed": 0, "unknown": 0, "repeated": 2}
+    assert match.counters == {"reports": 2, "malformed": 0, "statuses": 6, "unknown": 0, "repeated": 2}
 
 
 def test_lost_may_become_received_but_never_the_other_way_round():

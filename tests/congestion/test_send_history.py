@@ -76,7 +76,7 @@ def test_a_number_that_does_not_ascend_is_not_taken():
 
 
 def test_it_is_small():
-    assert SendHistoryFace().memory_size <= 41_100
+    assert SendHistoryFace().memory_size <= 33_000
 
 
 @given(

@@ -85,6 +85,68 @@ def test_one_poll_an_interval_is_enough_while_a_packet_holds_all() -> None:
     assert gaps == {55_000}, "50 ms after the first packet that came behind the last report"
 
 
+def test_whoever_asks_is_told_at_once_and_not_but_then() -> None:
+    recorder = TwccRecorder()
+    record(recorder, {i: i * 1000 for i in range(20)})
+    recorder.on_request(19, 0, 19_000)
+    assert recorder.poll_timeout() is None and poll(recorder) == [], "it will ask when it wants to know"
+    recorder.on_packet(21, 21_000)
+    recorder.on_request(21, 0x8000 | 4, 21_000)
+    assert recorder.poll_timeout() == 21_000
+    (feedback,) = poll(recorder, 21_000)
+    assert feedback.arrivals == [(18, 18_000), (19, 19_000), (20, None), (21, 21_000)]
+    assert recorder.poll_timeout() is None
+    recorder.on_request(21, 0x8000 | 3, 22_000)
+    assert recorder.poll_timeout() == 26_000, "no more often than every 5 ms"
+    (feedback,) = poll(recorder, 26_000)
+    assert [number for number, _ in feedback.arrivals] == [19, 20, 21], "told before, and asked for again"
+
+
+def test_what_is_asked_for_before_the_first_packet_is_told_as_lost_and_only_so_much() -> None:
+    recorder = TwccRecorder()
+    recorder.on_packet(10, 0)
+    recorder.on_request(10, 0x8000 | 5, 0)
+    (feedback,) = poll(recorder, 0)
+    assert feedback.arrivals == [(6, None), (7, None), (8, None), (9, None), (10, 0)]
+    recorder.on_request(10, 0xFFFF, 10_000)
+    (feedback,) = poll(recorder, 10_000)
+    assert feedback.packet_status_count == 128, "what it remembers"
+
+
+def test_a_request_that_cannot_be_is_refused() -> None:
+    for request, now_us in ((-1, 0), (1 << 16, 0), (1, 1 << 60)):
+        with pytest.raises(ValueError, match="out of range"):
+            TwccRecorder().on_request(1, request, now_us)
+
+
+@given(
+    st.lists(st.tuples(st.integers(-2, 4), st.integers(0, 3000), st.integers(0, 40)), min_size=1, max_size=120),
+    st.integers(28, 200),
+)
+def test_each_asking_is_answered_with_what_arrived(steps: list[tuple[int, int, int]], capacity: int) -> None:
+    recorder = TwccRecorder()
+    arrived: dict[int, int] = {}
+    asked: set[int] = set()
+    answered: set[int] = set()
+    number, now_us = 30_000, 0
+    for step, later_us, count in steps:
+        number, now_us = max(number + step, 29_990), now_us + later_us
+        arrived.setdefault(number, now_us)
+        recorder.on_packet(number, now_us)
+        recorder.on_request(number, count and 0x8000 | count, now_us)
+        asked.update(range(number - count + 1, number + 1))
+        for feedback in poll(recorder, now_us, capacity):
+            for seq, arrival_us in feedback.arrivals:
+                answered.add(seq)
+                if seq in arrived:
+                    assert arrival_us is not None and abs(arrival_us - arrived[seq]) <= HALF_TICK_US
+                else:
+                    assert arrival_us is None
+    for feedback in poll(recorder, now_us + 5_000, capacity):
+        answered.update(seq for seq, _ in feedback.arrivals)
+    assert asked <= answered
+
+
 def test_p1_the_reference_time_wraps_after_12_4_days() -> None:
     turn_us = (1 << 24) * 64_000
     recorder = TwccRecorder()

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import msgspec
 import pytest
 
 from mediarouter import (
@@ -13,10 +14,28 @@ from mediarouter import (
     RtpCapabilities,
     UnsupportedError,
     Worker,
+    _ccfb_commands,
 )
-from mediarouter.parameters import RtpCodecParameters, RtpEncodingParameters, RtpParameters
+from mediarouter.parameters import (
+    MID,
+    RID,
+    TRANSPORT_CC,
+    RtcpFeedback,
+    RtpCodecCapability,
+    RtpCodecParameters,
+    RtpEncodingParameters,
+    RtpHeaderExtension,
+    RtpHeaderExtensionParameters,
+    RtpParameters,
+    WantedLayer,
+)
 from tests.e2e.test_light_clients import CAPABILITIES, OPUS, VP8
 
+FEEDBACK = (RtcpFeedback("nack"), RtcpFeedback("transport-cc"))
+WATCHED = RtpCapabilities(
+    (RtpCodecCapability("video", "video/VP8", 90000, rtcp_feedback=FEEDBACK, preferred_payload_type=120),),
+    (RtpHeaderExtension("video", TRANSPORT_CC, 3),),
+)
 FINGERPRINT = DtlsFingerprint("sha-256", ":".join(["AB"] * 32))
 
 
@@ -135,6 +154,62 @@ def test_what_cannot_be_consumed_is_refused_with_the_reason():
     run(scenario)
 
 
+def test_a_transports_bitrates_are_checked_and_kept():
+    async def scenario(worker, router):
+        sending, receiving = await router.create_webrtc_transport(), await router.create_webrtc_transport()
+        producer = await sending.produce(kind="video", rtp_parameters=VP8)
+        await receiving.set_min_outgoing_bitrate(50_000)
+        await receiving.set_max_outgoing_bitrate(600_000)
+        with pytest.raises(ValueError, match="bandwidth must be"):
+            await receiving.set_max_outgoing_bitrate(49_999)
+        with pytest.raises(ValueError, match="bandwidth must be"):
+            await receiving.set_min_outgoing_bitrate(600_001)
+        await receiving.consume(producer.id, rtp_capabilities=WATCHED)
+        assert receiving.stats()["downlink"]["target_bps"] == 600_000
+        await receiving.set_max_outgoing_bitrate(300_000)
+        assert receiving.stats()["downlink"]["target_bps"] == 300_000
+        await receiving.set_max_outgoing_bitrate(900_000)
+        await receiving.set_min_outgoing_bitrate(700_000)
+        assert receiving.stats()["downlink"]["target_bps"] == 700_000
+        unwatched = await router.create_webrtc_transport(bandwidth=None)
+        with pytest.raises(InvalidStateError, match="bandwidth=None"):
+            await unwatched.set_max_outgoing_bitrate(300_000)
+        receiving.close()
+        with pytest.raises(InvalidStateError, match="closed"):
+            await receiving.set_min_outgoing_bitrate(300_000)
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    ("feedback", "uris", "watched"),
+    [
+        (("transport-cc", "ack"), (TRANSPORT_CC,), "transport-cc"),
+        (("transport-cc", "ack"), (), "ack ccfb"),
+        (("ack",), (TRANSPORT_CC,), "ack ccfb"),
+        ((), (TRANSPORT_CC,), None),
+    ],
+)
+def test_one_form_of_feedback_is_agreed_each_way(monkeypatch, feedback, uris, watched):
+    told = []
+    monkeypatch.setattr(_ccfb_commands, "begin_reports", lambda engine, handle: told.append(handle))
+    kinds = tuple(RtcpFeedback(kind, "ccfb" if kind == "ack" else "") for kind in feedback)
+
+    async def scenario(worker, router):
+        sender, viewer = [await router.create_webrtc_transport() for _ in range(2)]
+        codec = RtpCodecParameters("video/VP8", 96, 90000, rtcp_feedback=kinds)
+        sent = RtpParameters((codec,), "0", tuple(RtpHeaderExtensionParameters(uri, 5) for uri in uris))
+        producer = await sender.produce(kind="video", rtp_parameters=sent)
+        wanted = RtpCodecCapability("video", "video/VP8", 90000, rtcp_feedback=kinds, preferred_payload_type=100)
+        extensions = tuple(RtpHeaderExtension("video", uri, 5) for uri in uris)
+        await viewer.consume(producer.id, rtp_capabilities=RtpCapabilities((wanted,), extensions))
+        downlink = viewer.stats()["downlink"]
+        assert (downlink and downlink["feedback"]) == watched
+        assert told == ([sender._handle] if watched == "ack ccfb" else [])
+
+    run(scenario)
+
+
 def test_a_consumers_settings_are_checked_and_kept():
     async def scenario(worker, router):
         sending, receiving = await router.create_webrtc_transport(), await router.create_webrtc_transport()
@@ -162,6 +237,60 @@ def test_a_consumers_settings_are_checked_and_kept():
         await producer.resume()
         assert heard == ["pause", "resume"]
         assert consumer.stats()["packets"] == 0 and producer.stats()[0]["packets"] == 0
+
+    run(scenario)
+
+
+def simulcast(*feedback: RtcpFeedback) -> RtpParameters:
+    return RtpParameters(
+        (RtpCodecParameters("video/VP8", 96, 90000, rtcp_feedback=feedback),),
+        "v",
+        (RtpHeaderExtensionParameters(MID, 1), RtpHeaderExtensionParameters(RID, 2)),
+        tuple(RtpEncodingParameters(rid=rid) for rid in "qhf"),
+    )
+
+
+def test_a_service_hears_which_layers_are_wanted():
+    async def scenario(worker, router):
+        sending, receiving = await router.create_webrtc_transport(), await router.create_webrtc_transport()
+        producer = await sending.produce(kind="video", rtp_parameters=simulcast())
+        heard: asyncio.Queue[tuple[WantedLayer, ...]] = asyncio.Queue()
+        producer.on("wanted_layers", heard.put_nowait)
+        everything = tuple(WantedLayer(rid, True) for rid in "qhf")
+        nothing = tuple(WantedLayer(rid, False) for rid in "qhf")
+        assert producer.wanted_layers == everything
+        assert await asyncio.wait_for(heard.get(), 10) == nothing == producer.wanted_layers
+        consumer = await receiving.consume(producer.id, rtp_capabilities=CAPABILITIES, preferred_layers=(1, 1))
+        low = (WantedLayer("q", True, 1), WantedLayer("h", True, 1), WantedLayer("f", False))
+        assert await asyncio.wait_for(heard.get(), 10) == low == producer.wanted_layers
+        assert msgspec.to_builtins(low[0]) == {"rid": "q", "active": True, "temporal": 1}
+        await consumer.set_preferred_layers(None)
+        assert await asyncio.wait_for(heard.get(), 10) == everything
+        producer.close()
+        assert producer.wanted_layers == nothing
+
+    run(scenario)
+
+
+def test_a_limit_for_what_a_client_sends_is_checked_and_kept():
+    async def scenario(worker, router):
+        transport = await router.create_webrtc_transport()
+        await transport.produce(kind="video", rtp_parameters=simulcast(RtcpFeedback("goog-remb")))
+        assert transport.max_incoming_bitrate is None
+        await transport.set_max_incoming_bitrate(500_000, wanted_only=True)
+        assert transport.max_incoming_bitrate == 500_000
+        for wrong in (0, -1, 999, 1_000_000_001, 1 << 70):
+            with pytest.raises(ValueError, match="bit rate"):
+                await transport.set_max_incoming_bitrate(wrong)
+        for wrong in ("1000", 1e6, True):
+            with pytest.raises(TypeError, match="bit rate"):
+                await transport.set_max_incoming_bitrate(wrong)
+        assert transport.max_incoming_bitrate == 500_000
+        await transport.set_max_incoming_bitrate(None)
+        assert transport.max_incoming_bitrate is None
+        transport.close()
+        with pytest.raises(InvalidStateError, match="transport closed"):
+            await transport.set_max_incoming_bitrate(500_000)
 
     run(scenario)
 

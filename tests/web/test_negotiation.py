@@ -7,8 +7,16 @@ import pytest
 from aiortc.sdp import SessionDescription as AiortcDescription
 
 from mediarouter.errors import NegotiationError
-from mediarouter.ortc import get_consumer_rtp_parameters, get_router_rtp_capabilities
-from mediarouter.parameters import DEFAULT_CODECS, DtlsFingerprint, DtlsParameters, IceCandidate, IceParameters
+from mediarouter.ortc import get_consumer_rtp_parameters, get_router_rtp_capabilities, reports_by_stream
+from mediarouter.parameters import (
+    DEFAULT_CODECS,
+    TRANSPORT_CC,
+    TRANSPORT_CC_02,
+    DtlsFingerprint,
+    DtlsParameters,
+    IceCandidate,
+    IceParameters,
+)
 from mediarouter.sdp import SessionDescription
 from mediarouter.web.negotiation import read_fragment, read_offer, write_answer, write_fragment
 
@@ -106,6 +114,48 @@ def test_a_client_that_insists_on_being_the_server_is_called():
         **{**vars(TRANSPORT), "dtls_parameters": DtlsParameters(TRANSPORT.dtls_parameters.fingerprints, "client")}
     )
     assert SessionDescription.parse(write_answer(offer, client)).media[0].get("setup") == "active"
+
+
+def offer_with_ccfb(*without: str):
+    """A real offer, with the feedback of RFC 8888 in each section, and without lines that hold one of some words."""
+    lines = (VECTORS / "chromium-vp8sim.txt").read_text().splitlines()
+    kept = [line for line in lines if not any(word in line for word in without)]
+    text = [more for line in kept for more in ((line, "a=rtcp-fb:* ack ccfb") if line == "a=rtcp-mux" else (line,))]
+    return read_offer("\r\n".join(text) + "\r\n", ROUTER)
+
+
+@pytest.mark.parametrize("without", [("rtcp-fb:111 transport-cc", "rtcp-fb:96 transport-cc"), ("transport-wide-cc",)])
+def test_where_there_are_no_transport_wide_numbers_rfc_8888_is_agreed(without):
+    offer = offer_with_ccfb(*without)
+    for section in offer.sending():
+        assert reports_by_stream(section.rtp_parameters)
+    answer = answer_to(offer, producers=producers_for(offer))
+    accepted = [media for media in answer.media if media.port]
+    assert accepted and all(media.all("rtcp-fb").count("* ack ccfb") == 1 for media in accepted)
+
+
+def test_where_one_section_has_transport_wide_numbers_rfc_8888_is_not_agreed():
+    """Both in one answer would leave it to the client which to give."""
+    for without in ((), ("rtcp-fb:111 transport-cc",)):
+        offer = offer_with_ccfb(*without)
+        for section in offer.sending():
+            assert not reports_by_stream(section.rtp_parameters)
+        for given in ({"producers": producers_for(offer)}, {"waiting": [s.mid for s in offer.sections]}, {}):
+            assert "ccfb" not in str(answer_to(offer, **given))
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_numbers_with_feedback_on_request_are_taken_where_there_are_no_others(both):
+    text = (VECTORS / "chromium-vp8sim.txt").read_text()
+    line = f"a=extmap:3 {TRANSPORT_CC}"
+    assert text.count(line) == 2
+    asked = f"a=extmap:13 {TRANSPORT_CC_02}"
+    offer = read_offer(text.replace(line, f"{line}\r\n{asked}" if both else asked), ROUTER)
+    for section in offer.sending():
+        uris = [extension.uri for extension in section.rtp_parameters.header_extensions]
+        assert (TRANSPORT_CC in uris, TRANSPORT_CC_02 in uris) == (both, not both)
+    answer = str(answer_to(offer, producers=producers_for(offer)))
+    assert (line in answer, asked in answer) == (both, not both)
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,45 @@ def test_mute_layers_and_ping(run):
     run(scenario)
 
 
+def test_a_publisher_hears_which_of_its_layers_are_wanted(run):
+    async def scenario(door):
+        ann, bob = await door.meet("hall", "name=Ann"), await door.meet("hall", "name=Bob")
+        await publish(door, ann, "audio sendonly", "video sendonly")
+        streams = streams_of(await bob.members(lambda members: streams_of(members, "Ann")), "Ann")
+        wanted = await ann.next("wanted")
+        assert wanted == {
+            "type": "wanted",
+            "mid": "1",
+            "layers": [{"rid": None, "active": False, "temporal": None}],
+        }, "the video alone: whether anybody listens is nothing a page should act upon"
+        (stream,) = [s for s in streams if s["kind"] == "video"]
+        bob.send({"type": "receive", "sdp": offer(None, "video recvonly"), "wanted": {"0": stream["id"]}})
+        await bob.next("received")
+        assert (await ann.next("wanted"))["layers"] == [{"rid": None, "active": True, "temporal": None}]
+        await bob.leave()
+        await ann.leave()
+
+    run(scenario)
+
+
+def test_what_is_wanted_of_a_connection_that_was_replaced_is_not_told(run):
+    async def scenario(door):
+        ann = await door.meet("hall", "name=Ann")
+        await publish(door, ann, "video sendonly")
+        (member,) = door.rooms.rooms["hall"].members.values()
+        old = member.publishing
+        (producer,) = old.producers.values()
+        other = "sha-256 " + ":".join(["AB"] * 32)
+        ann.send({"type": "publish", "sdp": offer(None, "video sendonly", fingerprint=other)})
+        await ann.next("published")
+        assert member.publishing is not old
+        old.on_wanted("0", producer.wanted_layers)
+        assert not member._wanted
+        await ann.leave()
+
+    run(scenario)
+
+
 def test_names_are_cut_and_never_empty(run):
     async def scenario(door):
         long, none = await door.meet("hall", "name=" + "x" * 100), await door.meet("hall", "name=%20")

@@ -1,7 +1,8 @@
 """Congestion control: what a viewer's network carries, and how that is shared out among what it watches.
 
 `SendSideEstimator` estimates, by the transport-wide feedback about what was sent; `allocate` shares out; `TwccRecorder`
-is the other end, which gives such feedback to publishers. All of it is sans-IO, and none needs a router.
+is the other end, which gives such feedback to publishers. `Controller` is what an estimator is, for those who bring
+another. All of it is sans-IO, and none needs a router.
 """
 
 from mediarouter.congestion._estimator import Probe, SendSideEstimator
@@ -18,9 +19,11 @@ from mediarouter.congestion.allocation import (
     applied,
     plan,
 )
+from mediarouter.congestion.controller import Controller
 
 __all__ = [
     "Allocation",
+    "Controller",
     "History",
     "Layer",
     "Probe",

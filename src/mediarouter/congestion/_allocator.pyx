@@ -23,9 +23,7 @@ down is free, and at once. Going up, from the layer in force, is not:
 - any step up leaves a margin of 1/32 of the budget, so that what was just taken is not given back for a dip of 3 %;
 - a spatial step, and a resumption, leaves a tenth of its own bits at least, and the bits of the key frame it costs;
 - they wait until that room has been there for 500 ms, unless the budget is proven by a probe or acknowledged packets;
-- after an upgrade that did not hold for 30 s, a stream waits for 1 s, then 2, 4, 8 and 10 s, until one does hold; but a
-  stream that was paused at the first failure need not wait with its cheapest layer, since it was a dearer one that
-  failed: while a full queue empties there is nothing to share out, and that is over sooner.
+- after an upgrade that did not hold for 30 s, a stream waits for 1 s, then 2, 4, 8 and 10 s, until one does hold.
 
 An upgrade that waits keeps its room: others may keep what they have, but not take it. Bits that the path has carried
 for 500 ms need no proof. Where they belong to streams that come later, a stream may take them over at once: so a new
@@ -72,7 +70,6 @@ from mediarouter.congestion._layer_hull cimport (
 )
 
 cdef enum:
-    RESUMED_FAILURES = 1           # of upgrades in a row, after which a paused stream need not wait to be resumed
     KEY_FRAME_US = 1000000         # a key frame's bits are counted for so long after a switch
     BUDGET_MARGIN_SHIFT = 5        # 1/32
     STEP_MARGIN = 10               # a tenth
@@ -353,20 +350,22 @@ cdef bint admits_upgrade(AllocCall *call, AllocStream *stream, AllocRow *row, co
         row.at < 0 or layer.spatial != stream.layers[row.at].spatial)
     cdef bint carried = max(cost_bps, <int64_t>1) <= call.pool_bps
     cdef int64_t margin_bps = call.budget_bps >> BUDGET_MARGIN_SHIFT
+    cdef int64_t key_frame_bps = <int64_t>layer.key_frame_bytes * 8 if spatial else 0
     cdef bint has_room
     if spatial:
-        margin_bps = max(margin_bps, cost_bps // STEP_MARGIN + <int64_t>layer.key_frame_bytes * 8)
+        margin_bps = max(margin_bps, cost_bps // STEP_MARGIN + key_frame_bps)
     has_room = cost_bps + margin_bps <= call.rest_bps - call.reserved_bps
-    if (spatial and call.now_us < stream.backoff_until_us
-            and not (row.at < 0 and (carried or stream.failed_upgrades <= RESUMED_FAILURES))):
+    if spatial and call.now_us < stream.backoff_until_us and not (carried and row.at < 0):
         stream.has_room |= has_room
         refuse(stream, ALLOC_BACK_OFF)
         return False
-    if carried:
+    if carried and (not spatial or call.reserved_bps == 0):
         call.pool_bps -= cost_bps
+        call.reserved_bps += key_frame_bps
         return True
     if has_room and (not spatial or stream.proven or (
             stream.room_since_us >= 0 and call.now_us - stream.room_since_us >= ALLOC_STABLE_US)):
+        call.reserved_bps += key_frame_bps
         return True
     refuse(stream, ALLOC_HELD)
     stream.has_room |= has_room    # a temporal step that has room is not refused

@@ -7,6 +7,7 @@
 #                                           └─► probes ─────┘
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from mediarouter.congestion._alr cimport Alr
+from mediarouter.congestion._ccfb_index cimport CcfbIndex, ccfb_stream_t
 from mediarouter.congestion._delay_based cimport DelayBased
 from mediarouter.congestion._feedback_match cimport FeedbackMatch
 from mediarouter.congestion._feedback_watch cimport FeedbackWatch
@@ -38,6 +39,8 @@ cdef struct SendSide:
     int64_t reports_left           # in millionths
     uint64_t refused               # reports beyond that
     int usage                      # USAGE_...: what the delay tells
+    int64_t waited_us              # all packets of the last report waited so long at least
+    int64_t jammed_bps             # what a link carries whose queue grows by much; -1: it does not
     uint64_t probes                # clusters begun
     Alr alr
     DelayBased delay
@@ -51,6 +54,7 @@ cdef struct SendSide:
     ReceiverLimit limit
     FeedbackMatch match
     SendHistory history
+    CcfbIndex by_stream            # what was sent, by stream and RTP sequence number
 
 cdef void send_side_init(SendSide *side, int64_t start_bps, int64_t min_bps, int64_t max_bps,
                          int64_t now_us) noexcept nogil
@@ -58,9 +62,16 @@ cdef void send_side_init(SendSide *side, int64_t start_bps, int64_t min_bps, int
 cdef void send_side_sent(SendSide *side, uint16_t seq, int size_bytes, int cluster, int64_t now_us) noexcept nogil
 # One transport-wide report: what it tells anew is taken in. How many packets, or a Drop code.
 cdef int send_side_report(SendSide *side, const uint8_t *data, int size, int64_t now_us) noexcept nogil
+# The packet sent last is also known as this one of a stream: so reports of RFC 8888 name it. Streams count from 0.
+cdef void send_side_name(SendSide *side, int stream, uint16_t seq) noexcept nogil
+# One report of RFC 8888. `stream_of` finds the number of a stream in `table`.
+cdef int send_side_report_ccfb(SendSide *side, ccfb_stream_t stream_of, const void *table, const uint8_t *data,
+                               int size, int64_t now_us) noexcept nogil
 # After all reports of a datagram. True when the target changed.
 cdef bint send_side_update(SendSide *side, int64_t now_us) noexcept nogil
 cdef void send_side_set_receiver_limit(SendSide *side, int64_t bps, int64_t now_us) noexcept nogil
+# Other limits, min_bps <= max_bps, as of send_side_init. True when the target changed.
+cdef bint send_side_set_limits(SendSide *side, int64_t min_bps, int64_t max_bps, int64_t now_us) noexcept nogil
 # What whoever sends could use, and what it uses
 cdef void send_side_set_demand(SendSide *side, int64_t demand_bps, int64_t in_use_bps, int64_t now_us) noexcept nogil
 # What is due: missing feedback, probes. True when the target changed.

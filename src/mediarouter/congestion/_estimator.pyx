@@ -17,6 +17,8 @@ times what any client sends, are refused, and of a report no more than the histo
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
+from mediarouter._congestion_feedback cimport FORMAT_CCFB
+from mediarouter._lookup cimport SsrcEntry, SsrcTable, ssrc_table_find, ssrc_table_put, ssrc_table_release
 from mediarouter._rtcp cimport (
     RTCP_PSFB,
     RTCP_RTPFB,
@@ -27,8 +29,15 @@ from mediarouter._rtcp cimport (
     rtcp_reader_init,
 )
 from mediarouter._timers cimport timer_earlier
-from mediarouter.congestion._aimd cimport aimd_set_estimate, aimd_set_rtt
+from mediarouter.congestion._aimd cimport aimd_set_estimate, aimd_set_limits, aimd_set_rtt
 from mediarouter.congestion._alr cimport alr_init, alr_sent, alr_set_estimate
+from mediarouter.congestion._ccfb_index cimport (
+    CCFB_STREAMS_MAX,
+    ccfb_index_add,
+    ccfb_index_init,
+    ccfb_stream_t,
+)
+from mediarouter.congestion._ccfb_match cimport feedback_match_ccfb
 from mediarouter.congestion._delay_based cimport (
     DelayResult,
     delay_based_init,
@@ -55,6 +64,7 @@ from mediarouter.congestion._loss_based cimport (
     loss_based_packet,
     loss_based_set_acked,
     loss_based_set_estimate,
+    loss_based_set_limits,
     loss_based_set_parameters,
     loss_based_update,
 )
@@ -102,6 +112,9 @@ cdef enum:
     FORMAT_TWCC = 15
     FORMAT_REMB = 15
     DRAIN_US = 1000000             # the queue shall be empty after so long
+    JAMMED_US = 60000              # all packets of a report waited so long, and ...
+    JAMMED_MORE_US = 30000         # ... so much longer than those of the last
+    JAMMED_PACKETS = 3
 
 cdef double LOSS_BORNE = 0.1
 
@@ -112,7 +125,7 @@ cdef void send_side_init(SendSide *side, int64_t start_bps, int64_t min_bps, int
     side.min_bps = min_bps
     side.max_bps = max_bps
     side.target_bps = side.uncapped_bps = start_bps
-    side.acked_bps = side.rtt_us = side.probe_bps = -1
+    side.acked_bps = side.rtt_us = side.probe_bps = side.jammed_bps = -1
     side.usage = USAGE_NORMAL
     side.refill_us = now_us
     side.reports_left = BURST * REPORT
@@ -129,6 +142,7 @@ cdef void send_side_init(SendSide *side, int64_t start_bps, int64_t min_bps, int
     receiver_limit_init(&side.limit, 0)
     feedback_match_init(&side.match)
     send_history_init(&side.history)
+    ccfb_index_init(&side.by_stream)
 
 
 cdef void bear_loss(LossBased *loss) noexcept nogil:
@@ -147,6 +161,10 @@ cdef void send_side_sent(SendSide *side, uint16_t seq, int size_bytes, int clust
     feedback_watch_sent(&side.watch, now_us)
 
 
+cdef void send_side_name(SendSide *side, int stream, uint16_t seq) noexcept nogil:
+    ccfb_index_add(&side.by_stream, stream, seq, side.history.newest)
+
+
 # ---- reports
 
 cdef bint may_report(SendSide *side, int64_t now_us) noexcept nogil:
@@ -163,20 +181,38 @@ cdef bint may_report(SendSide *side, int64_t now_us) noexcept nogil:
 
 cdef int send_side_report(SendSide *side, const uint8_t *data, int size, int64_t now_us) noexcept nogil:
     cdef Outcome outcomes[OUTCOMES_MAX]
-    cdef int i, lost, count
+    cdef int lost, count
     if not may_report(side, now_us):
         return 0
     count = feedback_match_twcc(&side.match, &side.history, data, size, outcomes, &lost)
-    if count < 0:
-        return count
+    if count >= 0:
+        take_in(side, outcomes, lost, count, now_us)
+    return count
+
+
+cdef int send_side_report_ccfb(SendSide *side, ccfb_stream_t stream_of, const void *table, const uint8_t *data,
+                               int size, int64_t now_us) noexcept nogil:
+    cdef Outcome outcomes[OUTCOMES_MAX]
+    cdef int lost, count
+    if not may_report(side, now_us):
+        return 0
+    count = feedback_match_ccfb(&side.match, &side.history, &side.by_stream, stream_of, table, data, size, outcomes,
+                                &lost)
+    if count >= 0:
+        take_in(side, outcomes, lost, count, now_us)
+    return count
+
+
+cdef void take_in(SendSide *side, const Outcome *outcomes, int lost, int count, int64_t now_us) noexcept nogil:
+    cdef int i
     for i in range(lost):
         loss_based_packet(&side.loss, <uint32_t>outcomes[i].number, outcomes[i].send_us, outcomes[i].size_bytes, False)
     for i in range(lost, count):
         take_received(side, &outcomes[i], now_us)
     if count > lost:
         measure_rtt(side, outcomes + lost, count - lost, now_us)
+        notice_jam(side, outcomes + lost, count - lost)
     side.reported = True
-    return count
 
 
 cdef void take_received(SendSide *side, const Outcome *packet, int64_t now_us) noexcept nogil:
@@ -207,6 +243,27 @@ cdef void measure_rtt(SendSide *side, const Outcome *received, int count, int64_
     side.rtt_us = least_us if side.rtt_us < 0 else side.rtt_us + (least_us - side.rtt_us) // 8
     aimd_set_rtt(&side.delay.aimd, side.rtt_us)
     feedback_watch_report(&side.watch, now_us, least_us)
+
+
+cdef void notice_jam(SendSide *side, const Outcome *received, int count) noexcept nogil:
+    # The trend needs some hundred milliseconds to be sure. Meanwhile the streams need not go on as they are: where a
+    # whole report waited much longer than the one before, its packets came one behind the other, as fast as the link is.
+    cdef const Outcome *last = &received[count - 1]
+    cdef int64_t path_us = last.arrival_us - last.send_us - side.queue.queue_us
+    cdef int64_t waited_us = last.arrival_us - last.send_us
+    cdef int64_t span_us = last.arrival_us - received[0].arrival_us
+    cdef int64_t bytes = 0
+    cdef int i
+    for i in range(1, count):
+        bytes += received[i].size_bytes
+    for i in range(count):
+        waited_us = min(waited_us, received[i].arrival_us - received[i].send_us)
+    waited_us -= path_us
+    if waited_us < side.waited_us or waited_us < JAMMED_US:
+        side.jammed_bps = -1
+    elif count >= JAMMED_PACKETS and span_us > 0 and waited_us - side.waited_us >= JAMMED_MORE_US:
+        side.jammed_bps = bytes * 8 * 1000000 // span_us * 85 // 100
+    side.waited_us = waited_us
 
 
 # ---- the target
@@ -281,6 +338,17 @@ cdef void send_side_set_receiver_limit(SendSide *side, int64_t bps, int64_t now_
         side.capped = True
 
 
+cdef bint send_side_set_limits(SendSide *side, int64_t min_bps, int64_t max_bps, int64_t now_us) noexcept nogil:
+    side.min_bps = min_bps
+    side.max_bps = max_bps
+    aimd_set_limits(&side.delay.aimd, min_bps, max_bps)
+    loss_based_set_limits(&side.loss, min_bps, max_bps)
+    # not by probe_controller_set_bounds, which would fire a burst at the new limit: demand alone asks for probes
+    side.probe_controller.min_bps = min_bps
+    side.probe_controller.max_bps = max_bps
+    return set_target(side, side.uncapped_bps, now_us)
+
+
 cdef void send_side_set_demand(SendSide *side, int64_t demand_bps, int64_t in_use_bps, int64_t now_us) noexcept nogil:
     probe_controller_set_demand(&side.probe_controller, demand_bps, in_use_bps, now_us)
 
@@ -321,10 +389,13 @@ cdef int64_t send_side_deadline_us(const SendSide *side, int64_t now_us) noexcep
 cdef int64_t send_side_budget_bps(const SendSide *side) noexcept nogil:
     # what waits in the queue, in bits over a second, is bits a second
     cdef int64_t drain_bps
+    cdef int64_t bps = side.target_bps
+    if side.jammed_bps >= 0:
+        bps = min(bps, side.jammed_bps)
     if side.queue.queue_us <= 0 or side.acked_bps <= 0:
-        return side.target_bps
-    drain_bps = min(side.queue.queue_us, <int64_t>DRAIN_US) * side.acked_bps // DRAIN_US
-    return max(side.min_bps, side.target_bps - drain_bps)
+        return max(side.min_bps, bps)
+    drain_bps = min(side.queue.queue_us, <int64_t>DRAIN_US) * min(side.acked_bps, bps) // DRAIN_US
+    return max(side.min_bps, bps - drain_bps)
 
 
 cdef int64_t send_side_pacing_bps(const SendSide *side) noexcept nogil:
@@ -344,9 +415,14 @@ cdef int check_limits(int64_t start_bps, int64_t min_bps, int64_t max_bps) excep
     return 0
 
 
+cdef int stream_known(const void *table, uint32_t ssrc) noexcept nogil:
+    cdef const SsrcEntry *entry = ssrc_table_find(<const SsrcTable *>table, ssrc)
+    return <int><size_t>entry.owner if entry != NULL else -1
+
+
 @cython.final
 cdef class SendSideEstimator:
-    """How much one receiver's network carries, by its transport-wide feedback about what was sent to it.
+    """How much one receiver's network carries, by its feedback about what was sent to it: transport-wide, or RFC 8888.
 
     Sans-IO: the caller sends, and brings feedback and time, in microseconds of one clock that never goes back. After
     each call the target may have changed; `poll` when it says.
@@ -362,6 +438,7 @@ cdef class SendSideEstimator:
     """
     cdef SendSide side
     cdef int64_t now_us
+    cdef SsrcTable streams         # by SSRC: its number, in place of an owner
 
     def __cinit__(self, int64_t start_bps=START_BPS, int64_t min_bps=MIN_BPS, int64_t max_bps=MAX_BPS,
                   int64_t now_us=0):
@@ -369,32 +446,55 @@ cdef class SendSideEstimator:
         self.go_on(now_us)
         send_side_init(&self.side, start_bps, min_bps, max_bps, now_us)
 
+    def __dealloc__(self):
+        ssrc_table_release(&self.streams)
+
     cdef int go_on(self, int64_t now_us) except -1:
         if not -TIME_MAX_US < now_us < TIME_MAX_US:
             raise ValueError("time out of range")
         self.now_us = now_us
         return 0
 
-    def on_packet_sent(self, int64_t seq, int size, int64_t now_us, int probe_cluster=0):
+    cdef int stream_of(self, object ssrc) except -1:
+        # its number, given when it is first seen
+        cdef uint32_t known = ssrc
+        cdef const SsrcEntry *entry = ssrc_table_find(&self.streams, known)
+        if entry != NULL:
+            return <int><size_t>entry.owner
+        if self.streams.count == CCFB_STREAMS_MAX:
+            raise ValueError("more than 4095 streams")
+        if not ssrc_table_put(&self.streams, known, 1, <void *><size_t>self.streams.count):
+            raise MemoryError
+        return <int>self.streams.count - 1
+
+    def on_packet_sent(self, int64_t seq, int size, int64_t now_us, int probe_cluster=0, *, ssrc=None,
+                       int64_t rtp_seq=0):
         """A packet leaves.
 
         Args:
-            seq: its transport-wide number, ascending; the low 16 bits count.
+            seq: its transport-wide number, ascending; the low 16 bits count. Where the receiver reports by RFC 8888 the
+                number is not on the wire: any that counts what is sent.
             size: bytes that the network carries for it, 1..65535.
             probe_cluster: the id of the probe that it is part of, 0: of none.
+            ssrc, rtp_seq: what reports of RFC 8888 name it by; None: there are none.
 
         Raises:
-            ValueError: size, cluster or time out of range.
+            ValueError: size, cluster or time out of range, or more than 4,095 streams.
+            OverflowError: an SSRC out of range.
         """
+        cdef int64_t newest = self.side.history.newest
+        cdef int stream = -1 if ssrc is None else self.stream_of(ssrc)
         if not 0 < size <= 65535:
             raise ValueError(f"size {size} is not in 1..65535")
         if not 0 <= probe_cluster <= 255:
             raise ValueError(f"probe cluster {probe_cluster} is not in 0..255")
         self.go_on(now_us)
         send_side_sent(&self.side, <uint16_t>(seq & 0xFFFF), size, probe_cluster, now_us)
+        if stream >= 0 and self.side.history.newest > newest:
+            send_side_name(&self.side, stream, <uint16_t>(rtp_seq & 0xFFFF))
 
     def on_feedback(self, rtcp not None, int64_t now_us):
-        """RTCP came, compound or not: transport-wide reports and REMB are taken in, all else is left alone.
+        """RTCP came, compound or not: transport-wide reports, those of RFC 8888 and REMB are taken in.
 
         Returns:
             How many packets it told of anew.
@@ -413,11 +513,23 @@ cdef class SendSideEstimator:
             if view.packet_type == RTCP_RTPFB and view.count == FORMAT_TWCC:
                 told = send_side_report(&self.side, view.data, view.size, now_us)
                 total += told if told > 0 else 0
+            elif view.packet_type == RTCP_RTPFB and view.count == FORMAT_CCFB:
+                told = send_side_report_ccfb(&self.side, stream_known, &self.streams, view.data, view.size, now_us)
+                total += told if told > 0 else 0
             elif view.packet_type == RTCP_PSFB and view.count == FORMAT_REMB:
                 if rtcp_read_remb(&view, &limit_bps) == 1:
                     send_side_set_receiver_limit(&self.side, <int64_t>min(limit_bps, <uint64_t>RATE_MAX_BPS), now_us)
         send_side_update(&self.side, now_us)
         return total
+
+    def set_limits(self, int64_t min_bps, int64_t max_bps):
+        """Other limits from now on; the target is within them at once.
+
+        Raises:
+            ValueError: not 1,000 <= min_bps <= max_bps <= 1,000,000,000 bit/s.
+        """
+        check_limits(min_bps, min_bps, max_bps)
+        send_side_set_limits(&self.side, min_bps, max_bps, self.now_us)
 
     def set_demand(self, int64_t bps, int64_t in_use_bps):
         """What whoever sends could use next, and what it uses: probes look for the difference.
@@ -472,10 +584,14 @@ cdef class SendSideEstimator:
 
     @property
     def counters(self):
-        """Reports taken, refused for coming too often, and malformed; statuses about unknown packets; probes begun."""
+        """Reports taken, refused for coming too often, and malformed; statuses looked at, about unknown packets and
+        streams, and about packets that had arrived already; packets that arrived marked by congestion (ECN, RFC 3168);
+        probes begun."""
         return {"reports": self.side.match.reports, "refused": self.side.refused,
-                "malformed": self.side.match.malformed, "unknown": self.side.match.unknown,
-                "repeated": self.side.match.repeated, "probes": self.side.probes}
+                "malformed": self.side.match.malformed, "statuses": self.side.match.statuses,
+                "unknown": self.side.match.unknown, "unknown_streams": self.side.match.unknown_streams,
+                "repeated": self.side.match.repeated, "congestion_marks": self.side.match.ecn[3],
+                "probes": self.side.probes}
 
     @property
     def memory_size(self):

@@ -67,6 +67,7 @@ cdef int feedback_match_twcc(FeedbackMatch *match, SendHistory *history, const u
         match.malformed += 1
         return count
     match.reports += 1
+    match.statuses += <uint64_t>count
     if count == 0:
         return 0
     later_us = reference_of(match, &feedback)
@@ -75,7 +76,7 @@ cdef int feedback_match_twcc(FeedbackMatch *match, SendHistory *history, const u
     told_received = take_received(match, history, statuses, count, first, later_us, outcomes + lost[0])
     match.lost += <uint64_t>lost[0]
     match.received += <uint64_t>told_received
-    put_in_order(outcomes + lost[0], told_received)
+    outcomes_put_in_order(outcomes + lost[0], told_received)
     return lost[0] + told_received
 
 
@@ -88,7 +89,7 @@ cdef int take_lost(SendHistory *history, const TwccStatus *statuses, int count, 
         if statuses[i].received or send_history_find(history, first + i, &packet) != SENT_OPEN:
             continue
         send_history_settle(history, first + i, False)
-        put(&outcomes[filled], first + i, &packet, 0, False)
+        outcome_fill(&outcomes[filled], first + i, &packet, 0, False)
         filled += 1
     return filled
 
@@ -110,13 +111,13 @@ cdef int take_received(FeedbackMatch *match, SendHistory *history, const TwccSta
         else:
             send_history_settle(history, first + i, True)
             if statuses[i].timed:
-                put(&outcomes[filled], first + i, &packet, statuses[i].arrival_us + later_us, True)
+                outcome_fill(&outcomes[filled], first + i, &packet, statuses[i].arrival_us + later_us, True)
                 filled += 1
     return filled
 
 
-cdef inline void put(Outcome *outcome, int64_t number, const SentPacket *packet, int64_t arrival_us,
-                     bint received) noexcept nogil:
+cdef void outcome_fill(Outcome *outcome, int64_t number, const SentPacket *packet, int64_t arrival_us,
+                       bint received) noexcept nogil:
     outcome.number = number
     outcome.send_us = packet.send_us
     outcome.arrival_us = arrival_us
@@ -125,7 +126,7 @@ cdef inline void put(Outcome *outcome, int64_t number, const SentPacket *packet,
     outcome.received = received
 
 
-cdef void put_in_order(Outcome *outcomes, int count) noexcept nogil:
+cdef void outcomes_put_in_order(Outcome *outcomes, int count) noexcept nogil:
     cdef int i
     for i in range(1, count):
         if outcomes[i].arrival_us < outcomes[i - 1].arrival_us:
@@ -174,9 +175,9 @@ cdef class FeedbackMatchFace:
 
     @property
     def counters(self):
-        """reports, malformed, unknown, repeated."""
-        return {"reports": self.match.reports, "malformed": self.match.malformed, "unknown": self.match.unknown,
-                "repeated": self.match.repeated}
+        """reports, malformed, statuses looked at, unknown, repeated."""
+        return {"reports": self.match.reports, "malformed": self.match.malformed, "statuses": self.match.statuses,
+                "unknown": self.match.unknown, "repeated": self.match.repeated}
 
     @property
     def in_flight_bytes(self):

@@ -1,5 +1,5 @@
 # What was sent to one viewer by transport-wide number: when, how large, for which probe, and what became of it. A ring
-# of the last 4,096 packets, 10 bytes each: four seconds at 10 Mbit/s.
+# of the last 4,096 packets, 8 bytes each: four seconds at 10 Mbit/s.
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 
 cdef enum:
@@ -18,7 +18,6 @@ cdef struct SendHistory:
     int64_t last_sent_us
     int64_t in_flight_bytes        # sent, and nothing known about it yet
     uint32_t send_us[4096]         # low 32 bits
-    uint16_t turn[4096]            # of the ring, to tell a number from the one 4,096 before
     uint16_t size[4096]
     uint8_t state[4096]
     uint8_t cluster[4096]

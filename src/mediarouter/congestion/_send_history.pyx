@@ -1,10 +1,12 @@
 """The packets sent to one viewer, until feedback tells of them; `_send_history.pxd` has the words.
 
 Theory of operation
-A slot is found by the low 12 bits of a number, and belongs to it when the next 16 bits agree too, so nothing need be
-cleared as the ring turns. Send times are kept in 32 bits of microseconds, 71 minutes: to keep them unambiguous what is
-older than a minute is forgotten as new packets come, one comparison a packet. What leaves the ring, or becomes too old,
-without any feedback is no longer in flight, and neither lost nor received: feedback itself may have been lost.
+A slot is found by the low 12 bits of a number. Numbers between the oldest and the newest have a slot each, since there
+are no more of them than slots, and what leaves that window is cleared as new packets come: so a slot that holds
+anything holds the packet of its one number in the window. Send times are kept in 32 bits of microseconds, 71 minutes:
+to keep them unambiguous what is older than a minute is forgotten as new packets come, one comparison a packet. What
+leaves the ring, or becomes too old, without any feedback is no longer in flight, and neither lost nor received:
+feedback itself may have been lost.
 """
 
 cimport cython
@@ -14,7 +16,6 @@ from mediarouter._rtp cimport seq_unwrap
 
 cdef enum:
     MASK = 4095
-    TURN_SHIFT = 12
     FIRST_NUMBER = 65536           # unwrapped numbers begin here, so that one before the first is positive
 
 
@@ -28,8 +29,8 @@ cdef int64_t send_history_unwrap(const SendHistory *history, uint16_t seq) noexc
 
 
 cdef inline bint holds(const SendHistory *history, int64_t number) noexcept nogil:
-    cdef int slot = <int>(number & MASK)
-    return history.state[slot] != SENT_UNKNOWN and history.turn[slot] == <uint16_t>(number >> TURN_SHIFT)
+    # a number of the window
+    return history.state[number & MASK] != SENT_UNKNOWN
 
 
 cdef inline int64_t time_of(const SendHistory *history, int slot) noexcept nogil:
@@ -63,7 +64,6 @@ cdef void send_history_add(SendHistory *history, uint16_t seq, int size_bytes, i
             drop(history, <int>(history.oldest & MASK))
         history.oldest += 1
     history.send_us[slot] = <uint32_t>now_us
-    history.turn[slot] = <uint16_t>(number >> TURN_SHIFT)
     history.size[slot] = <uint16_t>min(size_bytes, 65535)
     history.state[slot] = SENT_OPEN
     history.cluster[slot] = <uint8_t>cluster

@@ -10,7 +10,10 @@ cdef TwccRecord *twcc_record_new() noexcept nogil
 cdef void twcc_record_free(TwccRecord *record) noexcept nogil
 # One packet with transport sequence number `seq` came in
 cdef void twcc_record_packet(TwccRecord *record, uint16_t seq, int64_t arrival_us) noexcept nogil
-# When the next feedback is due (50..100 ms after the first unreported packet); -1: nothing to report
+# The sender says when it wants feedback (transport-wide-cc-02), and from now on gets none else. `request`: 0, or what
+# came behind the number, a bit that asks for times and how many numbers, `seq` the last of them.
+cdef void twcc_record_request(TwccRecord *record, uint16_t seq, uint16_t request, int64_t now_us) noexcept nogil
+# When the next feedback is due (50..100 ms after the first unreported packet, or when asked for); -1: there is none
 cdef int64_t twcc_record_deadline_us(const TwccRecord *record) noexcept nogil
 # Write one RTCP feedback packet about what is unreported: its bytes, 0 when nothing is left. Call until 0.
 cdef int twcc_record_write(TwccRecord *record, uint8_t *out, int capacity, uint32_t sender_ssrc,

@@ -241,6 +241,8 @@ class Worker(Emitter):
             receiver.emit("key_frame_request", a)
         elif kind == _events.ENCODING_SEEN:
             receiver.emit("encoding_seen", a, b)
+        elif kind == _events.WANTED:
+            receiver._wanted_changed()
 
 
 _RECEIVER_OF = {
@@ -252,6 +254,7 @@ _RECEIVER_OF = {
     _events.KEY_FRAME_ASKED: "producer",
     _events.ENCODING_SEEN: "producer",
     _events.BYE: "producer",
+    _events.WANTED: "producer",
 }
 
 

@@ -3,7 +3,7 @@
 import logging
 from typing import TYPE_CHECKING, Any, Literal
 
-from mediarouter import _downlink_commands
+from mediarouter import _ccfb_commands, _downlink_commands, _uplink_commands
 from mediarouter._engine import read_address, ufrag_prefix
 from mediarouter.codecs._codec import kind_of
 from mediarouter.consumer import BEST, Consumer
@@ -13,11 +13,13 @@ from mediarouter.ortc import (
     get_consumer_rtp_parameters,
     has_feedback,
     media_codec,
+    reports_by_stream,
     rtx_codec,
     validate_producer_parameters,
 )
 from mediarouter.parameters import (
     EXTENSION_KINDS,
+    RECEIVED_KINDS,
     TRANSPORT_CC,
     Bandwidth,
     DtlsParameters,
@@ -67,6 +69,7 @@ class WebRtcTransport(Emitter):
         self._extensions: dict[int, int] = {}
         self._next_mid = 0
         self._bandwidth = bandwidth
+        self._max_incoming_bitrate: int | None = None
         self.id = random_id(environment)
         self.ice_state: IceState = "new"
         self.dtls_state = "new"
@@ -164,10 +167,12 @@ class WebRtcTransport(Emitter):
         self._check_against_others(rtp_parameters)
         codec, rtx = media_codec(rtp_parameters), rtx_codec(rtp_parameters)
         extensions = {
-            e.id: EXTENSION_KINDS[e.uri] for e in rtp_parameters.header_extensions if e.uri in EXTENSION_KINDS
+            e.id: RECEIVED_KINDS[e.uri] for e in rtp_parameters.header_extensions if e.uri in RECEIVED_KINDS
         }
         self._engine.set_extensions(self._handle, self._extensions | extensions)
         self._extensions |= extensions
+        if reports_by_stream(rtp_parameters):
+            _ccfb_commands.begin_reports(self._engine, self._handle)
         handle = self._engine.add_producer(
             self._handle,
             video=kind == "video",
@@ -180,6 +185,9 @@ class WebRtcTransport(Emitter):
             use_fir=has_feedback(codec, "ccm", "fir") and not has_feedback(codec, "nack", "pli"),
             paused=paused,
             encodings=[_signalled(e) for e in rtp_parameters.encodings or (RtpEncodingParameters(),)],
+        )
+        _uplink_commands.set_limited_by(
+            self._engine, handle, has_feedback(codec, "goog-remb"), has_feedback(codec, "ccm", "tmmbr")
         )
         producer = Producer(
             engine=self._engine,
@@ -252,6 +260,58 @@ class WebRtcTransport(Emitter):
         consumer.on("close", lambda: self._forget_consumer(consumer))
         return consumer
 
+    async def set_max_outgoing_bitrate(self, bps: int) -> None:
+        """The client gets no more than this from now on, whatever its network carries.
+
+        Args:
+            bps: with IP, UDP and SRTP; from the least bitrate to 1,000,000,000.
+
+        Raises:
+            ValueError: out of range.
+            InvalidStateError: closed, or made with `bandwidth=None`: then nothing limits what is sent.
+        """
+        self._set_limits(max_bps=bps)
+
+    async def set_min_outgoing_bitrate(self, bps: int) -> None:
+        """The client's network is taken to carry this much from now on, whatever its feedback tells.
+
+        Args:
+            bps: with IP, UDP and SRTP; from 1,000 to the most bitrate.
+
+        Raises:
+            ValueError: out of range.
+            InvalidStateError: closed, or made with `bandwidth=None`.
+        """
+        self._set_limits(min_bps=bps)
+
+    @property
+    def max_incoming_bitrate(self) -> int | None:
+        """Set by `set_max_incoming_bitrate`, bit/s; None: no limit."""
+        return self._max_incoming_bitrate
+
+    async def set_max_incoming_bitrate(self, bps: int | None, *, wanted_only: bool = False) -> None:
+        """Ask the client to send no more than this: by REMB where its video codecs have negotiated `goog-remb`, else
+        by TMMBR (RFC 5104 4.2.1) where `ccm tmmbr`. It is told at once, and again each second; without either nothing
+        is told, and nothing is enforced.
+
+        Args:
+            bps: of all it sends together, 1,000 to 1,000,000,000 bit/s; None: no limit.
+            wanted_only: while some of its layers are wanted by nobody, no more either than the others cost and a
+                quarter of it more: for clients that hear nothing of `Producer.wanted_layers`.
+
+        Raises:
+            TypeError: not a whole number.
+            ValueError: out of range.
+            InvalidStateError: closed.
+        """
+        self._must_be_open()
+        if bps is not None and (isinstance(bps, bool) or not isinstance(bps, int)):
+            raise TypeError(f"a bit rate is a whole number or None, not {bps!r}")
+        if bps is not None and not _uplink_commands.MIN_INCOMING_BPS <= bps <= _uplink_commands.MAX_INCOMING_BPS:
+            raise ValueError(f"a bit rate is 1,000 to 1,000,000,000 bit/s, not {bps:,}")
+        _uplink_commands.set_max_incoming_bitrate(self._engine, self._handle, bps or 0, bool(wanted_only))
+        self._max_incoming_bitrate = bps
+
     def stats(self) -> dict[str, Any]:
         """Figures of now: packets and bytes both ways, what transport-wide feedback told, the viewer's REMB;
         under "downlink" what is known of its network, None while nothing is.
@@ -295,11 +355,26 @@ class WebRtcTransport(Emitter):
         return IceParameters(ufrag, password, ice_lite=True)
 
     def _watch_network(self, parameters: RtpParameters) -> None:
-        # whoever takes transport-wide numbers gives the feedback that tells what its network carries
+        # whoever takes transport-wide numbers gives the feedback that tells what its network carries, and so does who
+        # knows RFC 8888; what was begun stays
         kinds = {EXTENSION_KINDS.get(extension.uri) for extension in parameters.header_extensions}
         limits = self._bandwidth
         if limits and TRANSPORT_CC_KIND in kinds and has_feedback(media_codec(parameters), "transport-cc"):
             _downlink_commands.begin(self._engine, self._handle, limits.start_bps, limits.min_bps, limits.max_bps)
+        elif limits and reports_by_stream(parameters):
+            _downlink_commands.begin(
+                self._engine, self._handle, limits.start_bps, limits.min_bps, limits.max_bps, by_stream=True
+            )
+
+    def _set_limits(self, min_bps: int | None = None, max_bps: int | None = None) -> None:
+        self._must_be_open()
+        now = self._bandwidth
+        if now is None:
+            raise InvalidStateError("the transport was made with bandwidth=None: its network is not watched")
+        least = now.min_bps if min_bps is None else min_bps
+        most = now.max_bps if max_bps is None else max_bps
+        self._bandwidth = Bandwidth(min(max(now.start_bps, least), most), least, most)
+        _downlink_commands.set_limits(self._engine, self._handle, least, most)
 
     def _add_consumer(
         self,
@@ -336,7 +411,7 @@ class WebRtcTransport(Emitter):
             if ssrcs & _ssrcs(other):
                 raise NegotiationError("an SSRC is in use on this transport")
         for extension in parameters.header_extensions:
-            kind = EXTENSION_KINDS.get(extension.uri, 0)
+            kind = RECEIVED_KINDS.get(extension.uri, 0)
             if self._extensions.get(extension.id, kind) != kind:
                 raise NegotiationError(f"header extension id {extension.id} means something else on this transport")
 

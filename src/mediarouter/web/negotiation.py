@@ -9,13 +9,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from msgspec.structs import replace
+
 from mediarouter.consumer import Consumer
 from mediarouter.errors import NegotiationError
-from mediarouter.ortc import find_codec, media_codec, rtx_codec
+from mediarouter.ortc import CCFB, find_codec, media_codec, rtx_codec, takes_transport_feedback
 from mediarouter.parameters import (
     EXTENSION_KINDS,
+    RECEIVED_KINDS,
     REPAIRED_RID,
     RID,
+    TRANSPORT_CC,
+    TRANSPORT_CC_02,
     DtlsParameters,
     IceParameters,
     MediaKind,
@@ -121,6 +126,7 @@ def read_offer(text: str, router_capabilities: RtpCapabilities) -> Offer:
         allow_mixed=description.get("extmap-allow-mixed") is not None
         or any(m.get("extmap-allow-mixed") is not None for m in description.media),
     )
+    numbered = any(_offers_numbers(media) for media in description.media)
     mids: set[str] = set()
     for index, media in enumerate(description.media):
         mid = media.mid if media.mid is not None else str(index)
@@ -128,9 +134,31 @@ def read_offer(text: str, router_capabilities: RtpCapabilities) -> Offer:
             raise NegotiationError(f"mid {mid!r} is given twice")
         mids.add(mid)
         offer.sections.append(_read_section(media, mid, router_capabilities, offer.allow_mixed))
+        if numbered:
+            offer.sections[-1] = _without_ccfb(offer.sections[-1])
     if len([s for s in offer.sections if not s.rejected]) > 1 and not description.bundle:
         raise NegotiationError("the offer does not bundle its sections (a=group:BUNDLE)")
     return offer
+
+
+def _offers_numbers(media: MediaSection) -> bool:
+    # one form of feedback for all of a transport: RFC 8888's where no section has transport-wide numbers
+    uris = [extension.uri for extension in read_extmaps(media)]
+    return not media.rejected and any(takes_transport_feedback(m.rtcp_feedback, uris) for m in read_rtpmaps(media))
+
+
+def _without_ccfb(section: OfferSection) -> OfferSection:
+    if section.rtp_parameters is not None:
+        codecs = tuple(replace(codec, rtcp_feedback=_others(codec)) for codec in section.rtp_parameters.codecs)
+        section.rtp_parameters = replace(section.rtp_parameters, codecs=codecs)
+    if section.rtp_capabilities is not None:
+        known = tuple(replace(codec, rtcp_feedback=_others(codec)) for codec in section.rtp_capabilities.codecs)
+        section.rtp_capabilities = replace(section.rtp_capabilities, codecs=known)
+    return section
+
+
+def _others(codec: RtpCodecCapability | RtpCodecParameters) -> tuple[RtcpFeedback, ...]:
+    return tuple(feedback for feedback in codec.rtcp_feedback if feedback != CCFB)
 
 
 def _read_section(media: MediaSection, mid: str, router: RtpCapabilities, mixed: bool) -> OfferSection:
@@ -197,7 +225,7 @@ def _sent_parameters(
 ) -> RtpParameters:
     ours = find_codec(_capability(kind, chosen), router.codecs)
     assert ours is not None
-    shared = tuple(f for f in chosen.rtcp_feedback if f in ours.rtcp_feedback)
+    shared = tuple(f for f in chosen.rtcp_feedback if f in ours.rtcp_feedback or f == CCFB)
     codecs = [_codec(kind, chosen, shared)]
     rtx = _rtx_of(chosen.payload_type, maps)
     if rtx is not None:
@@ -205,8 +233,10 @@ def _sent_parameters(
     extensions = tuple(
         RtpHeaderExtensionParameters(e.uri, e.id)
         for e in read_extmaps(media)
-        if e.uri in EXTENSION_KINDS and e.direction in ("sendrecv", "sendonly")
+        if e.uri in RECEIVED_KINDS and e.direction in ("sendrecv", "sendonly")
     )
+    if any(e.uri == TRANSPORT_CC for e in extensions):
+        extensions = tuple(e for e in extensions if e.uri != TRANSPORT_CC_02)
     ssrcs = read_ssrcs(media)
     rids = read_simulcast(media)
     if rids and any(e.uri == RID for e in extensions):
@@ -340,7 +370,9 @@ def _write_codec(media: MediaSection, codec: RtpCodecParameters | RtpCodecCapabi
     if codec.parameters:
         media.add("fmtp", f"{payload_type} {write_parameters(codec.parameters)}")
     for feedback in codec.rtcp_feedback:
-        media.add("rtcp-fb", f"{payload_type} {feedback.type} {feedback.parameter}".rstrip())
+        line = f"{'*' if feedback == CCFB else payload_type} {feedback.type} {feedback.parameter}".rstrip()
+        if line not in media.all("rtcp-fb"):           # RFC 8888 section 6: of all payload types, and so once
+            media.add("rtcp-fb", line)
 
 
 def _write_parameters(media: MediaSection, parameters: RtpParameters) -> None:

@@ -15,7 +15,7 @@ from mediarouter.consumer import Consumer
 from mediarouter.errors import MediaRouterError, UnsupportedError
 from mediarouter.net.pool import WorkerPool
 from mediarouter.net.worker import Worker
-from mediarouter.parameters import IceParameters, RtpCapabilities, RtpParameters
+from mediarouter.parameters import IceParameters, RtpCapabilities, RtpParameters, WantedLayer
 from mediarouter.producer import Producer
 from mediarouter.router import Router
 from mediarouter.spanning import SpanningRouter
@@ -60,6 +60,7 @@ class Connection:
         self.layers: Layers = (None, None)
         self.stream: str | None = None
         self.allow_mixed = False
+        self.on_wanted: Callable[[str, tuple[WantedLayer, ...]], None] | None = None  # mid of a video, its layers
         self.room = room
         self.closed = False
         self._sections: dict[str, OfferSection] = {}  # as answered, where the room chooses what they are sent
@@ -107,6 +108,7 @@ class Connection:
                 producer = await self.transport.produce(kind=kind, rtp_parameters=section.rtp_parameters)
                 producer.app_data["connection"] = self.id
                 self.producers[section.mid] = producer
+                self._pass_on_wanted(section.mid, producer)
         answer = self._answer(offer)
         self.room.announce(self)
         return answer
@@ -219,6 +221,14 @@ class Connection:
                     self.waiting[mid] = self._sections[mid]
 
         consumer.on("producer_close", gone)
+
+    def _pass_on_wanted(self, mid: str, producer: Producer) -> None:
+        def changed(layers: tuple[WantedLayer, ...]) -> None:
+            if self.on_wanted is not None and self.producers.get(mid) is producer:
+                self.on_wanted(mid, layers)
+
+        if producer.kind == "video":
+            producer.on("wanted_layers", changed)
 
     def _answer(self, offer: Offer) -> str:
         return write_answer(

@@ -10,9 +10,11 @@ import secrets
 from collections.abc import Awaitable
 from typing import Any
 
+import msgspec
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from mediarouter.errors import MediaRouterError
+from mediarouter.parameters import WantedLayer
 from mediarouter.web.rooms import MAX_MEMBERS, Connection, FullError, Room, Rooms, is_name
 
 MAX_MESSAGE = 256 * 1024
@@ -33,10 +35,18 @@ class Member:
         self._room = room
         self._socket = socket
         self._changed = asyncio.Event()
+        self._listed = True
+        self._wanted: dict[str, tuple[WantedLayer, ...]] = {}
         self._send_lock = asyncio.Lock()
 
     def touch(self) -> None:
         """The members' list has changed."""
+        self._listed = False
+        self._changed.set()
+
+    def want(self, mid: str, layers: tuple[WantedLayer, ...]) -> None:
+        """Other layers of what it publishes are wanted."""
+        self._wanted[mid] = layers
         self._changed.set()
 
     async def send(self, message: dict[str, Any]) -> None:
@@ -45,13 +55,21 @@ class Member:
             await self._socket.send_text(json.dumps(message))
 
     async def tell_changes(self) -> None:
-        """Send the list whenever it changes, many changes at once as one."""
+        """Send the list, and which layers are wanted, whenever they change, many changes at once as one."""
         while True:
             await self._changed.wait()
             self._changed.clear()
-            await self.send({"type": "members", "members": [m.describe() for m in self._room.members.values()]})
+            wanted, self._wanted = self._wanted, {}
+            for mid, layers in wanted.items():
+                await self.send({"type": "wanted", "mid": mid, "layers": msgspec.to_builtins(layers)})
+            if not self._listed:
+                await self._send_list()
             # what one member changes is told to all: their number must not multiply its messages
             await asyncio.sleep(LIST_INTERVAL_S)
+
+    async def _send_list(self) -> None:
+        self._listed = True
+        await self.send({"type": "members", "members": [m.describe() for m in self._room.members.values()]})
 
     def describe(self) -> dict[str, Any]:
         """This member as others see it."""
@@ -73,6 +91,7 @@ class Member:
         if kind == "publish":
             offer = _text(message, "sdp")
             publishing = self.publishing = await self._connection(self.publishing, offer, self.name)
+            publishing.on_wanted = lambda mid, layers: self._want_of(publishing, mid, layers)
             answer = await _answer_or_close(publishing, publishing.publish(offer))
             await self.send({"type": "published", "sdp": answer})
             await self._room.fill_waiting()
@@ -92,6 +111,10 @@ class Member:
             await self.send({"type": "pong"})
         else:
             raise ValueError(f"no message type {kind!r}")
+
+    def _want_of(self, connection: Connection, mid: str, layers: tuple[WantedLayer, ...]) -> None:
+        if connection is self.publishing:
+            self.want(mid, layers)
 
     async def _connection(self, current: Connection | None, offer: str, name: str) -> Connection:
         # a page whose connection failed makes a new one, long before the old one's consent lapses here

@@ -1,7 +1,7 @@
 """An estimator that does what a test says, and remembers what it is told."""
 
+from mediarouter.congestion import Probe
 from mediarouter.testing.sim.clock import Clock
-from mediarouter.testing.sim.estimator import ProbeOrder
 from mediarouter.testing.sim.link import Link, LinkPlan
 from mediarouter.testing.sim.sender import Sender
 
@@ -15,8 +15,12 @@ class Scripted:
         self.feedback: list[tuple[int, bytes]] = []
         self.demands: list[tuple[int, int]] = []
         self.polls: list[int] = []
-        self.probes: list[ProbeOrder] = []
+        self.probes: list[Probe] = []
         self.deadline_us: int | None = None
+
+    @property
+    def budget_bps(self) -> int:
+        return self.target_bps
 
     def on_packet_sent(self, seq: int, size: int, now_us: int, probe_cluster: int = 0) -> None:
         self.sent.append((seq, size, now_us, probe_cluster))
@@ -32,7 +36,7 @@ class Scripted:
         self.polls.append(now_us)
         return self.deadline_us
 
-    def poll_probe(self, now_us: int) -> ProbeOrder | None:
+    def poll_probe(self, now_us: int) -> Probe | None:
         return self.probes.pop(0) if self.probes else None
 
 

@@ -1,7 +1,10 @@
 """The plain estimators, and what can be judged."""
 
+import pytest
+
 from mediarouter._transport_feedback import Twcc
-from mediarouter.testing.sim.estimator import FixedRate, LossAimd, known_estimators
+from mediarouter.congestion import Controller, SendSideEstimator
+from mediarouter.testing.sim.estimator import FixedRate, LossAimd, find_estimator, known_estimators
 
 
 def report(*arrivals_us):
@@ -44,6 +47,48 @@ def test_aimd_stays_in_its_limits():
 
 def test_all_that_can_be_judged_begin_where_they_are_told():
     known = known_estimators()
-    assert {"loss-aimd", "fixed"} <= set(known)
+    assert list(known) == ["send-side", "loss-aimd", "fixed"]
     for make in known.values():
         assert make(400_000, 50_000, 2_000_000, 5_000_000).target_bps == 400_000
+
+
+BROUGHT = """
+from dataclasses import dataclass
+from mediarouter.testing.sim import FixedRate
+
+@dataclass
+class Note:
+    text: str
+
+class Timid(FixedRate):
+    target_bps = 1
+
+def make(*limits): ...
+class Stranger: ...
+"""
+
+
+def test_one_is_found_by_name_by_module_and_by_file(tmp_path):
+    (tmp_path / "brought.py").write_text(BROUGHT)
+    assert find_estimator("send-side") is SendSideEstimator
+    assert find_estimator("mediarouter.testing.sim.estimator:LossAimd") is LossAimd
+    assert find_estimator("mediarouter.congestion:SendSideEstimator") is SendSideEstimator
+    timid = find_estimator(f"{tmp_path / 'brought.py'}:Timid")(5, 1, 9, 0)
+    assert isinstance(timid, Controller) and timid.target_bps == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("oracle", "nothing is called oracle: send-side"),
+        ("no_such_module:Class", "no_such_module"),
+        ("mediarouter.congestion:Oracle", "Oracle"),
+        ("no/such/file.py:Class", "No such file"),
+        ("{folder}/brought.py:Stranger", "is no mediarouter.congestion.Controller"),
+        ("{folder}/brought.py:make", "is no mediarouter.congestion.Controller"),
+    ],
+)
+def test_what_is_no_controller_is_refused(name, says, tmp_path):
+    (tmp_path / "brought.py").write_text(BROUGHT)
+    with pytest.raises(ValueError, match=says):
+        find_estimator(name.format(folder=tmp_path))

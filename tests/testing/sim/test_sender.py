@@ -2,7 +2,7 @@
 
 import pytest
 
-from mediarouter.testing.sim.estimator import ProbeOrder
+from mediarouter.congestion import Probe
 from mediarouter.testing.sim.packet import AUDIO, MEDIA, PADDING
 from tests.testing.sim.scripted import Path
 from tests.testing.sim.sinks import link
@@ -52,7 +52,7 @@ def test_what_waits_is_told_in_time():
 
 
 def probe(path, **more):
-    path.estimator.probes.append(ProbeOrder(**({"id": 7, "rate_bps": 2_000_000, "packets": 5, "bytes": 6000} | more)))
+    path.estimator.probes.append(Probe(**({"id": 7, "rate_bps": 2_000_000, "packets": 5, "bytes": 6000} | more)))
     path.sender.step()
 
 
@@ -94,7 +94,7 @@ def test_a_probe_has_the_packets_and_the_bytes_that_are_asked_for(packets, total
 
 def test_probes_go_one_after_another():
     path = Path(WIDE, WIDE)
-    path.estimator.probes = [ProbeOrder(i, 2_000_000 * i, 5, 6000) for i in (1, 2)]
+    path.estimator.probes = [Probe(i, 2_000_000 * i, 5, 6000) for i in (1, 2)]
     path.sender.step()
     path.run(1)
     assert [cluster for _, _, _, cluster in path.estimator.sent] == [1] * 5 + [2] * 5

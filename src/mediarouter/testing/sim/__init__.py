@@ -2,7 +2,7 @@
 
     from mediarouter.testing.sim import SCENARIOS, run, score
 
-    record = run(SCENARIOS["TC1"], make, seed=1)      # make(start_bps, min_bps, max_bps, now_us) -> Estimator
+    record = run(SCENARIOS["TC1"], make, seed=1)      # make(start_bps, min_bps, max_bps, now_us) -> Controller
     record.windows()                                  # columns of numpy, 200 ms a row
     score(SCENARIOS["TC1"], make, seeds=range(20))    # figures beside reference and goal
 
@@ -18,8 +18,7 @@ from mediarouter.testing.sim.estimator import (
     FixedRate,
     LossAimd,
     MakeEstimator,
-    Probe,
-    ProbeOrder,
+    find_estimator,
     known_estimators,
 )
 from mediarouter.testing.sim.link import OPEN_BPS, LinkPlan
@@ -58,8 +57,6 @@ __all__ = [
     "LossModel",
     "MakeAllocator",
     "MakeEstimator",
-    "Probe",
-    "ProbeOrder",
     "QueuePlan",
     "RandomLoss",
     "Record",
@@ -72,6 +69,7 @@ __all__ = [
     "TcpPlan",
     "ViewerPlan",
     "always",
+    "find_estimator",
     "known_allocators",
     "known_estimators",
     "layer_major",

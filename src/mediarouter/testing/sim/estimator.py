@@ -1,89 +1,46 @@
-"""What the simulator judges: an estimator of the send side, by its shape; and two plain ones to test it."""
+"""What the simulator judges, by name: the library's estimator, one that somebody brings, and two plain ones."""
 
+import sys
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import TypeAlias
 
-from mediarouter import congestion
+from typing_extensions import Buffer
+
 from mediarouter._transport_feedback import from_bytes
+from mediarouter.congestion import Controller, SendSideEstimator
+from mediarouter.rtcp import Ccfb, parse
 
 TRANSPORT_FEEDBACK = 205  # RFC 4585 section 6.1
 
 
-class Probe(Protocol):
-    """A short burst that is to show whether the network carries a rate: so much at least, at that rate."""
-
-    @property
-    def id(self) -> int: ...
-    @property
-    def rate_bps(self) -> int: ...
-    @property
-    def packets(self) -> int: ...
-    @property
-    def bytes(self) -> int: ...
-
-
-class Estimator(Protocol):
-    """An estimator of the send side. Times are in microseconds of one clock, rates in bits per second."""
-
-    @property
-    def target_bps(self) -> int: ...
-    @property
-    def pacing_bps(self) -> int: ...
-
-    def on_packet_sent(self, seq: int, size: int, now_us: int, probe_cluster: int = 0) -> None:
-        """A packet leaves with this transport-wide number (16 bits); `size` is what the network carries for it."""
-
-    def on_feedback(self, rtcp: bytes, now_us: int) -> object:
-        """RTCP came: transport-wide feedback, or REMB."""
-
-    def set_demand(self, bps: int, in_use_bps: int) -> None:
-        """What whoever sends could use, and what it uses."""
-
-    def poll(self, now_us: int) -> int | None:
-        """Do what is due; when to call again."""
-
-    def poll_probe(self, now_us: int) -> Probe | None:
-        """A probe to send now."""
-
-
+Estimator: TypeAlias = Controller | SendSideEstimator  # the latter is one, though only by registration
 # start, least and most bits per second, and what time it is
 MakeEstimator: TypeAlias = Callable[[int, int, int, int], Estimator]
 
 
-@dataclass(frozen=True, slots=True)
-class ProbeOrder:
-    """A probe of an estimator that is written in Python."""
-
-    id: int
-    rate_bps: int
-    packets: int
-    bytes: int
-
-
-class FixedRate:
+class FixedRate(Controller):
     """Estimates the same for ever.
 
     Args:
-        target_bps: that.
-        pacing: how many times as fast packets may leave.
+        start_bps: that.
     """
 
-    def __init__(self, target_bps: int, pacing: float = 2.5) -> None:
-        self.target_bps = target_bps
-        self.pacing_bps = round(target_bps * pacing)
+    def __init__(self, start_bps: int, min_bps: int = 0, max_bps: int = 0, now_us: int = 0) -> None:
+        self._target_bps = start_bps
 
-    def on_packet_sent(self, seq: int, size: int, now_us: int, probe_cluster: int = 0) -> None: ...
-    def on_feedback(self, rtcp: bytes, now_us: int) -> None: ...
-    def set_demand(self, bps: int, in_use_bps: int) -> None: ...
-    def poll(self, now_us: int) -> int | None:
-        return None
+    @property
+    def target_bps(self) -> int:
+        return self._target_bps
 
-    def poll_probe(self, now_us: int) -> Probe | None:
-        return None
+    def on_feedback(self, rtcp: Buffer, now_us: int) -> int:
+        return 0
 
 
-class LossAimd:
+class LossAimd(Controller):
     """Grows by a twelfth a second, and falls by three tenths where a report tells of losses: no more than a stand-in.
 
     It knows nothing of delay, so it fills each queue before it yields. Estimators are held against the network, not
@@ -104,40 +61,62 @@ class LossAimd:
     def target_bps(self) -> int:
         return int(self._target)
 
-    @property
-    def pacing_bps(self) -> int:
-        return int(self._target * 2.5)
-
-    def on_packet_sent(self, seq: int, size: int, now_us: int, probe_cluster: int = 0) -> None: ...
-
-    def on_feedback(self, rtcp: bytes, now_us: int) -> None:
-        if rtcp[1] != TRANSPORT_FEEDBACK:
-            return
-        lost = any(arrival is None for _, arrival in from_bytes(rtcp).arrivals)
+    def on_feedback(self, rtcp: Buffer, now_us: int) -> int:
+        data = bytes(rtcp)
+        if data[1] != TRANSPORT_FEEDBACK:
+            return 0
+        (report,) = parse(data)
+        if isinstance(report, Ccfb):
+            arrivals = [arrival for stream in report.streams for arrival in stream.arrivals]
+        else:
+            arrivals = [arrival for _, arrival in from_bytes(data).arrivals]
         elapsed_us, self._grown_us = now_us - self._grown_us, now_us
-        if not lost:
+        if all(arrival is not None for arrival in arrivals):
             self._target *= 1 + self.GROWTH_A_SECOND * min(elapsed_us, 1_000_000) / 1_000_000
         elif now_us - self._fell_us >= self.PATIENCE_US:
             self._fell_us = now_us
             self._target *= self.KEPT_AT_LOSS
         self._target = min(max(self._target, self._min_bps), self._max_bps)
-
-    def set_demand(self, bps: int, in_use_bps: int) -> None: ...
-    def poll(self, now_us: int) -> int | None:
-        return None
-
-    def poll_probe(self, now_us: int) -> Probe | None:
-        return None
+        return len(arrivals)
 
 
 def known_estimators() -> dict[str, MakeEstimator]:
     """What can be judged, by name; the first is what is judged by default."""
-    known: dict[str, MakeEstimator] = {}
-    ours = getattr(congestion, "SendSideEstimator", None)
-    if ours is not None:
-        known["send-side"] = lambda start, least, most, now_us: ours(
-            start_bps=start, min_bps=least, max_bps=most, now_us=now_us
-        )
-    known["loss-aimd"] = LossAimd
-    known["fixed"] = lambda start, least, most, now_us: FixedRate(start)
-    return known
+    return {"send-side": SendSideEstimator, "loss-aimd": LossAimd, "fixed": FixedRate}
+
+
+def find_estimator(name: str) -> MakeEstimator:
+    """What makes the estimators to be judged.
+
+    Args:
+        name: of a known one; or `module:Class`, where the module can be imported; or `path/to/file.py:Class`. The class
+            is a `Controller`, or registered as one.
+
+    Raises:
+        ValueError: nothing of this name, or it is no such class.
+    """
+    known = known_estimators()
+    if name in known:
+        return known[name]
+    place, colon, class_name = name.rpartition(":")
+    if not colon:
+        raise ValueError(f"nothing is called {name}: {', '.join(known)}, or module:Class")
+    try:
+        found = getattr(load(place), class_name)
+    except (ImportError, OSError, AttributeError) as error:
+        raise ValueError(f"nothing is called {name}: {error}") from error
+    if not (isinstance(found, type) and issubclass(found, Controller)):
+        raise ValueError(f"{name} is no mediarouter.congestion.Controller")
+    return found
+
+
+def load(place: str) -> ModuleType:
+    """A module by its name, or by the path of its file."""
+    if not place.endswith(".py"):
+        return import_module(place)
+    name = Path(place).stem
+    spec = spec_from_file_location(name, place)
+    assert spec is not None and spec.loader is not None  # it ends with .py
+    sys.modules[name] = module = module_from_spec(spec)  # before it runs: dataclasses look themselves up
+    spec.loader.exec_module(module)
+    return module

@@ -1,13 +1,24 @@
 """The end of a media path: it records what arrives by the real recorder, and owes feedback in real bytes."""
 
 from collections.abc import Callable
+from typing import Literal, Protocol, TypeAlias
 
 from mediarouter.congestion import TwccRecorder
+from mediarouter.congestion._ccfb import CcfbRecorder
 from mediarouter.rtcp import Remb
 from mediarouter.testing.sim.clock import Clock
 from mediarouter.testing.sim.link import Link
 from mediarouter.testing.sim.packet import OVERHEAD_BYTES, Packet
 from mediarouter.testing.sim.trace import Trace
+
+Feedback: TypeAlias = Literal["twcc", "ccfb"]  # transport-wide, or RFC 8888
+
+
+class Recorder(Protocol):
+    """Whatever owes feedback for packets that came."""
+
+    def poll_timeout(self) -> int | None: ...
+    def poll_feedback(self, now_us: int) -> bytes | None: ...
 
 
 class Receiver:
@@ -18,6 +29,7 @@ class Receiver:
         take: called with the bytes of RTCP when they arrive at the sender.
         clock_offset_us: how much the receiver's clock is ahead of the sender's; may be negative.
         access_delay_us: a distance of this flow alone, behind the link that it shares.
+        feedback: what it gives: "twcc", or "ccfb" for RFC 8888.
     """
 
     def __init__(
@@ -29,11 +41,14 @@ class Receiver:
         *,
         clock_offset_us: int = 0,
         access_delay_us: int = 0,
+        feedback: Feedback = "twcc",
     ) -> None:
         self._clock = clock
         self._backward = backward
         self._trace = trace
-        self._recorder = TwccRecorder()
+        self._transport_wide = TwccRecorder()
+        self._by_stream = CcfbRecorder()
+        self._recorder: Recorder = self._transport_wide if feedback == "twcc" else self._by_stream
         self._offset_us = clock_offset_us
         self._desk = _Desk(clock, take, access_delay_us)
         self._waiting = False
@@ -44,7 +59,11 @@ class Receiver:
         trace.received_at_us.append(now_us)
         trace.received_bytes.append(packet[1])
         trace.transit_us.append(now_us - packet[3])
-        self._recorder.on_packet(packet[2] & 0xFFFF, now_us + self._offset_us)
+        if packet[4] is None:
+            self._transport_wide.on_packet(packet[2] & 0xFFFF, now_us + self._offset_us)
+        else:
+            ssrc, rtp_seq = packet[4]
+            self._by_stream.on_packet(ssrc, rtp_seq, now_us + self._offset_us, packet[1])
         if not self._waiting:
             self._wait()
 

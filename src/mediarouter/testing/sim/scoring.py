@@ -7,6 +7,7 @@ from statistics import median
 from mediarouter.testing.sim.allocators import MakeAllocator, default_allocator
 from mediarouter.testing.sim.checks import Check, shown
 from mediarouter.testing.sim.estimator import MakeEstimator
+from mediarouter.testing.sim.receiver import Feedback
 from mediarouter.testing.sim.record import Record
 from mediarouter.testing.sim.scenario import Scenario
 from mediarouter.testing.sim.world import run
@@ -45,17 +46,19 @@ def score(
     seeds: Iterable[int] = (0,),
     keep: Callable[[Record], None] | None = None,
     make_allocator: MakeAllocator = default_allocator,
+    feedback: Feedback = "twcc",
 ) -> list[Score]:
     """Run a scenario once for each seed, and measure all that it asks.
 
     Args:
         keep: called with the record of each run.
         make_allocator: makes the allocator of each viewer.
+        feedback: what receivers give: "twcc", or "ccfb" for RFC 8888.
     """
     values: list[list[float]] = [[] for _ in scenario.checks]
     for seed in seeds:
-        record = run(scenario, make, seed, make_allocator)
-        clean = run(scenario.clean, make, seed, make_allocator) if scenario.clean else record
+        record = run(scenario, make, seed, make_allocator, feedback)
+        clean = run(scenario.clean, make, seed, make_allocator, feedback) if scenario.clean else record
         for check, column in zip(scenario.checks, values, strict=True):
             column.append(check.measure(record, clean))
         if keep is not None:

@@ -9,11 +9,12 @@ from collections import deque
 from collections.abc import Callable
 from math import ceil
 
+from mediarouter.congestion import Probe
 from mediarouter.testing.sim.clock import Clock
-from mediarouter.testing.sim.estimator import Estimator, Probe
+from mediarouter.testing.sim.estimator import Estimator
 from mediarouter.testing.sim.link import Link
 from mediarouter.testing.sim.packet import AUDIO, MEDIA, PADDING, Packet
-from mediarouter.testing.sim.receiver import Receiver
+from mediarouter.testing.sim.receiver import Feedback, Receiver
 from mediarouter.testing.sim.trace import Trace
 
 BITS_US = 8_000_000
@@ -29,6 +30,8 @@ class Sender:
         backward: the way of feedback.
         clock_offset_us: how much the receiver's clock is ahead.
         access_delay_us: a distance of this flow alone, in each direction.
+        feedback: what the receiver gives: "twcc", or "ccfb" for RFC 8888, where media, audio and padding are a stream
+            each.
     """
 
     def __init__(
@@ -40,6 +43,7 @@ class Sender:
         *,
         clock_offset_us: int = 0,
         access_delay_us: int = 0,
+        feedback: Feedback = "twcc",
     ) -> None:
         self.clock = clock
         self.estimator = estimator
@@ -48,9 +52,17 @@ class Sender:
         self._forward = forward
         self._access_delay_us = access_delay_us
         self._receiver = Receiver(
-            clock, backward, self.trace, self._take, clock_offset_us=clock_offset_us, access_delay_us=access_delay_us
+            clock,
+            backward,
+            self.trace,
+            self._take,
+            clock_offset_us=clock_offset_us,
+            access_delay_us=access_delay_us,
+            feedback=feedback,
         )
+        self._by_stream = feedback == "ccfb"
         self._number = 0
+        self._rtp_seqs = dict.fromkeys((MEDIA, AUDIO, PADDING), 0)
         self._queue: deque[int] = deque()
         self._queue_bytes = 0
         self._next_us = 0.0  # when the pacer may send again
@@ -115,15 +127,23 @@ class Sender:
             return  # asked for again, for another time
         self._pump_us = -1
         if self._probes:
-            size, rate_bps = self._send_of_probe(self._probes[0])
+            self._next(time_us, *self._send_of_probe(self._probes[0]))
         elif self._queue:
-            size, rate_bps = self._send_waiting(0), self.estimator.pacing_bps
-        else:
-            return
+            self._pump_media(time_us)
+        if self._probes:
+            self._pump_at(max(ceil(self._next_us), time_us))
+        elif self._queue:
+            self._pump_at(self._media_due_us(time_us))
+
+    def _next(self, time_us: int, size: int, rate_bps: int) -> None:
         from_us = self._next_us if time_us - self._next_us < 1 else time_us  # the fraction counts, a pause does not
         self._next_us = from_us + size * BITS_US / max(rate_bps, 1)
-        if self._probes or self._queue:
-            self._pump_at(max(ceil(self._next_us), time_us))
+
+    def _pump_media(self, time_us: int) -> None:
+        self._next(time_us, self._send_waiting(0), self.estimator.pacing_bps)
+
+    def _media_due_us(self, time_us: int) -> int:
+        return max(ceil(self._next_us), time_us)
 
     def _send_waiting(self, cluster: int) -> int:
         size = self._queue.popleft()
@@ -148,13 +168,24 @@ class Sender:
         now_us = self.clock.now_us
         number = self._number
         self._number += 1
-        self.estimator.on_packet_sent(number & 0xFFFF, size, now_us, cluster)
+        name = self._announce(number, size, kind, cluster)
         trace = self.trace
         trace.sent_at_us.append(now_us)
         trace.sent_bytes.append(size)
         trace.sent_kind.append(kind)
-        packet: Packet = (self._receiver, size, number, now_us, None)
+        packet: Packet = (self._receiver, size, number, now_us, name)
         if self._access_delay_us:
             self.clock.call_at(now_us + self._access_delay_us, self._forward.send, packet)
         else:
             self._forward.send(packet)
+
+    def _announce(self, number: int, size: int, kind: int, cluster: int) -> tuple[int, int] | None:
+        # what the receiver knows the packet by, if not by its transport-wide number
+        now_us = self.clock.now_us
+        if not self._by_stream:
+            self.estimator.on_packet_sent(number & 0xFFFF, size, now_us, cluster)
+            return None
+        rtp_seq = self._rtp_seqs[kind] & 0xFFFF
+        self._rtp_seqs[kind] += 1
+        self.estimator.on_packet_sent(number & 0xFFFF, size, now_us, cluster, ssrc=kind, rtp_seq=rtp_seq)
+        return kind, rtp_seq

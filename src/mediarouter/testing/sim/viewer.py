@@ -97,9 +97,7 @@ class Viewer:
             self._sender.clock.call_at(self._sender.clock.now_us, self._sender.step)  # the demand is another
 
     def _budget_bps(self) -> int:
-        estimator = self._sender.estimator
-        budget: int = getattr(estimator, "budget_bps", estimator.target_bps)
-        return max(budget - self._plan.audio_bps, 0)
+        return max(self._sender.estimator.budget_bps - self._plan.audio_bps, 0)
 
     def _allocate(self) -> None:
         now_us = self._sender.clock.now_us

@@ -12,7 +12,9 @@ from mediarouter.testing.sim.encoder import Encoder
 from mediarouter.testing.sim.estimator import MakeEstimator
 from mediarouter.testing.sim.link import Link
 from mediarouter.testing.sim.publisher import Publisher
+from mediarouter.testing.sim.receiver import Feedback
 from mediarouter.testing.sim.record import Flow, Record
+from mediarouter.testing.sim.router_sender import RouterSender
 from mediarouter.testing.sim.scenario import CrossPlan, FlowPlan, Scenario
 from mediarouter.testing.sim.schedule import SECOND_US
 from mediarouter.testing.sim.sender import Sender
@@ -31,6 +33,7 @@ class World:
         make: makes the estimator of each flow.
         seed: of all that is random.
         make_allocator: makes the allocator of each viewer.
+        feedback: what receivers give: "twcc", or "ccfb" for RFC 8888.
     """
 
     def __init__(
@@ -39,7 +42,9 @@ class World:
         make: MakeEstimator,
         seed: int = 0,
         make_allocator: MakeAllocator = default_allocator,
+        feedback: Feedback = "twcc",
     ) -> None:
+        self._feedback: Feedback = feedback
         self.scenario, self.seed = scenario, seed
         self._make_allocator = make_allocator
         self.clock = Clock()
@@ -80,13 +85,14 @@ class World:
         name = f"flow {number}" + (" backwards" if plan.backwards else "")
         forward, backward = (self.backward, self.forward) if plan.backwards else (self.forward, self.backward)
         estimator = self._make(plan.start_bps, plan.min_bps, plan.limit_bps, self.clock.now_us)
-        sender = Sender(
+        sender = (RouterSender if isinstance(plan, ViewerPlan) else Sender)(
             self.clock,
             estimator,
             forward,
             backward,
             clock_offset_us=round(plan.clock_offset_s * SECOND_US),
             access_delay_us=round(plan.access_delay_ms * 1000),
+            feedback=self._feedback,
         )
         self.traces.append((name, sender.trace))
         if isinstance(plan, ViewerPlan):
@@ -109,7 +115,11 @@ class World:
 
 
 def run(
-    scenario: Scenario, make: MakeEstimator, seed: int = 0, make_allocator: MakeAllocator = default_allocator
+    scenario: Scenario,
+    make: MakeEstimator,
+    seed: int = 0,
+    make_allocator: MakeAllocator = default_allocator,
+    feedback: Feedback = "twcc",
 ) -> Record:
     """One run of a scenario from beginning to end; the same arguments give the same record.
 
@@ -117,5 +127,6 @@ def run(
         make: makes the estimator of each flow.
         seed: of all that is random.
         make_allocator: makes the allocator of each viewer.
+        feedback: what receivers give: "twcc", or "ccfb" for RFC 8888.
     """
-    return World(scenario, make, seed, make_allocator).run()
+    return World(scenario, make, seed, make_allocator, feedback).run()

@@ -106,6 +106,9 @@ class Meeting {
       await this.receiving?.setRemoteDescription({ type: "answer", sdp: message.sdp });
       this.receiveBusy = false;
       if (this.receiveAgain) await this.receive();
+    } else if (message.type === "wanted") {
+      // one after the other: parameters are set from those that were read last
+      this.wanting = (this.wanting ?? Promise.resolve()).then(() => this.sendWanted(message)).catch(console.warn);
     } else if (message.type === "error") {
       this.publishBusy = this.receiveBusy = false;
       showError(message.text);
@@ -154,6 +157,17 @@ class Meeting {
     this.publishBusy = true;
     await this.publishing.setLocalDescription(await this.publishing.createOffer());
     this.send({ type: "publish", sdp: this.publishing.localDescription.sdp });
+  }
+
+  async sendWanted({ mid, layers }) {
+    const sender = this.publishing?.getTransceivers().find((t) => t.mid === mid)?.sender;
+    if (!sender) return;
+    const parameters = sender.getParameters();
+    for (const [index, encoding] of parameters.encodings.entries()) {
+      const layer = layers.find((l) => l.rid && l.rid === encoding.rid) ?? layers[index];
+      if (layer) encoding.active = layer.active;
+    }
+    await sender.setParameters(parameters);
   }
 
   async toggleScreen(button) {

@@ -1,12 +1,13 @@
 """An estimator that knows the capacity: what it cannot reach is no goal."""
 
-from mediarouter.testing.sim.estimator import MakeEstimator, Probe
+from mediarouter.congestion import Controller
+from mediarouter.testing.sim.estimator import MakeEstimator
 from mediarouter.testing.sim.scenario import Scenario
 
 SHARE = 0.95
 
 
-class Oracle:
+class Oracle(Controller):
     """Estimates 95 % of what the bottleneck carries at the moment, whatever is reported."""
 
     def __init__(self, scenario: Scenario, now_us: int) -> None:
@@ -17,23 +18,15 @@ class Oracle:
     def target_bps(self) -> int:
         return int(self._rates.at(self._now_us) * SHARE)
 
-    @property
-    def pacing_bps(self) -> int:
-        return self.target_bps * 5 // 2
-
     def on_packet_sent(self, seq: int, size: int, now_us: int, probe_cluster: int = 0) -> None:
         self._now_us = now_us
 
-    def on_feedback(self, rtcp: bytes, now_us: int) -> None:
+    def on_feedback(self, rtcp: bytes, now_us: int) -> int:
         self._now_us = now_us
-
-    def set_demand(self, bps: int, in_use_bps: int) -> None: ...
+        return 0
 
     def poll(self, now_us: int) -> int | None:
         self._now_us = now_us
-        return None
-
-    def poll_probe(self, now_us: int) -> Probe | None:
         return None
 
 

@@ -1,0 +1,3 @@
+from mediarouter._engine import Engine
+
+def begin_reports(engine: Engine, transport_handle: int) -> None: ...

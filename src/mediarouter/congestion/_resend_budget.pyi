@@ -1,0 +1,6 @@
+from typing import Self, final
+
+@final
+class ResendBudgetFace:
+    def __new__(cls) -> Self: ...
+    def take(self, estimate_bps: int, size_bytes: int, now_us: int) -> bool: ...
