@@ -6,7 +6,7 @@ from mediarouter import _downlink_commands
 from mediarouter.congestion import TwccRecorder
 from mediarouter.errors import InvalidStateError
 from mediarouter.rtcp import Remb
-from tests.virtual import MID, TRANSPORT_CC, Call, Peer, Source, publish_audio, publish_video, vp8_payload, watch
+from tests.virtual import MID, TRANSPORT_CC, Call, Peer, Source, nack, publish_audio, publish_video, vp8_payload, watch
 
 MS, SECOND = 1000, 1_000_000
 RATES_BPS = (150_000, 500_000, 1_500_000)
@@ -162,6 +162,27 @@ def test_a_new_wish_is_met_at_once_where_there_is_room():
         meeting.run(0.2)
         assert meeting.layers() == [spatial]
         meeting.run(2)
+
+
+def asked_for_again(meeting: Meeting) -> int:
+    """How many of the last 400 packets are sent again, when the viewer asks for all of them at once."""
+    (consumer,) = meeting.consumers
+    newest = next(r.header.sequence_number for r in reversed(meeting.viewer.rtp) if r.header.ssrc == 7000)
+    before = meeting.call.engine.consumer_figures(consumer)["resent"]
+    for back in range(0, 400, 100):
+        nack(meeting.viewer, 7000, [(newest - back - i) & 0xFFFF for i in range(100)])
+    return meeting.call.engine.consumer_figures(consumer)["resent"] - before
+
+
+def test_nothing_is_repaired_of_a_picture_that_a_smaller_one_has_replaced():
+    meeting = Meeting(capacity_bps=4_000_000)
+    meeting.run(6)
+    (consumer,) = meeting.consumers
+    meeting.call.engine.set_preferred_layers(consumer, 0, 127)
+    meeting.run(0.2)
+    assert meeting.layers() == [0]
+    smaller = sum(r.header.timestamp > meeting.viewer.rtp[-1].header.timestamp - 30_000 for r in meeting.viewer.rtp)
+    assert 1 <= asked_for_again(meeting) <= smaller
 
 
 def test_three_share_what_there_is():

@@ -73,6 +73,22 @@ def test_audio_goes_through_with_the_viewers_own_numbers():
     assert call.dropped() == {}
 
 
+def test_audio_is_numbered_for_the_whole_transport_though_nobody_resends_it():
+    call = Call()
+    publisher, viewer = call.peer(), call.peer()
+    watch(viewer, publish_audio(publisher), rtx=False, extensions={MID: 9, ABS_SEND_TIME: 2, TRANSPORT_CC: 4})
+    source = Source(publisher, 5, payload_type=111, mid="a", clock_rate=48000)
+    for _ in range(3):
+        publisher.send(source.packet(b"opus"))
+        source.advance(20_000)
+        call.run(20_000)
+    numbers = [int.from_bytes(r.header.extensions[4], "big") for r in viewer.rtp]
+    assert numbers == list(range(numbers[0], numbers[0] + 3))
+    assert all(len(r.header.extensions[2]) == 3 for r in viewer.rtp)
+    nack(viewer, 7000, [500])
+    assert len(viewer.rtp) == 3, "one index encrypts one packet"
+
+
 def test_header_extensions_are_stamped_and_renumbered():
     call = Call()
     publisher, viewer = call.peer(), call.peer()

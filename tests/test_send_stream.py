@@ -109,3 +109,17 @@ def test_a_storm_for_ever_other_numbers_is_answered_until_the_credit_is_used():
         stream.extend(number)
     assert sum(stream.may_resend(seq, 50_000, seq * 100) for seq in range(100, 4000)) == 256
     assert not stream.may_resend(4050, 50_000, 10_000_000)
+
+
+def test_what_came_before_a_key_frame_that_went_down_is_past():
+    stream = started()
+    assert [stream.extend(1000), stream.extend(1001)] == [100, 101]
+    stream.switch(1, 50, 9, 9)  # up: what was lost before may still be shown
+    assert stream.extend(50) == 102
+    assert not any(stream.is_past(seq) for seq in (100, 101, 102))
+    stream.switch(0, 1002, 9, 9)
+    assert stream.extend(1002) == 103
+    assert [stream.is_past(seq) for seq in (100, 101, 102, 103, 104)] == [True, True, True, False, False]
+    stream.switch(0, 1005, 9, 9)  # paused, and begun anew with a key frame
+    assert stream.extend(1005) == 104
+    assert [stream.is_past(seq) for seq in (103, 104)] == [True, False]

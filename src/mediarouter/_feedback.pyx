@@ -45,7 +45,7 @@ from mediarouter._rtcp cimport (
     rtcp_reader_init,
     rtcp_report_count,
 )
-from mediarouter._send_stream cimport SendRun, send_stream_may_resend, send_stream_trace
+from mediarouter._send_stream cimport SendRun, send_stream_is_past, send_stream_may_resend, send_stream_trace
 from mediarouter._timers cimport timer_arm
 from mediarouter.congestion._resend_budget cimport resend_budget_take
 from mediarouter.congestion._twcc cimport TwccFeedback, TwccStatus, twcc_parse
@@ -200,6 +200,10 @@ cdef void answer_nack(Plane *plane, Consumer *consumer, uint16_t seq, int64_t no
     cdef const SendRun *run = send_stream_trace(&consumer.stream, seq, &source_seq)
     if run == NULL or consumer.paused:
         consumer.missed += 1
+        return
+    if send_stream_is_past(&consumer.stream, seq):
+        # a narrow link has better to do: what it lost of the larger picture would delay the key frame of the smaller
+        consumer.refused += 1
         return
     encoding = &consumer.producer.encodings[run.encoding]
     packet = packet_cache_find(encoding.cache, source_seq, now_us)

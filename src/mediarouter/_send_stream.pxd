@@ -41,6 +41,7 @@ cdef struct SendStream:
     int64_t newest_sent_us
     uint16_t newest_picture_id     # outgoing, 15 bits
     uint8_t newest_tl0             # outgoing
+    int64_t fallen_seq             # outgoing number of the newest run that began by going down; before it all is past
     bint started
     bint has_picture_id
     bint frame_complete            # the newest packet ended its frame (marker)
@@ -61,6 +62,8 @@ cdef bint send_stream_switch(SendStream *stream, int encoding, int64_t source_se
                              uint32_t timestamp, int picture_id, int tl0) noexcept nogil
 # The run that a packet belongs to, NULL when it has no place: left out, of another source, or of before our time
 cdef const SendRun *send_stream_place(const SendStream *stream, int encoding, int64_t source_seq) noexcept nogil
+# Of before the newest key frame that went down to a lower encoding, or began anew: nobody has a use for it any more
+cdef bint send_stream_is_past(const SendStream *stream, uint16_t seq) noexcept nogil
 # A packet newer than all before it goes out in the newest run; its outgoing number
 cdef int64_t send_stream_extend(SendStream *stream, int64_t source_seq) noexcept nogil
 # A packet newer than all before it is left out; `new_picture`: it is the first seen of its picture

@@ -57,6 +57,7 @@ cdef SendRun *next_run(SendStream *stream) noexcept nogil:
 
 cdef bint send_stream_switch(SendStream *stream, int encoding, int64_t source_seq, uint32_t source_timestamp,
                              uint32_t timestamp, int picture_id, int tl0) noexcept nogil:
+    cdef int before = newest_run(stream).encoding if stream.run_count else -1
     cdef SendRun *run = next_run(stream)
     if run == NULL:
         return False
@@ -78,7 +79,13 @@ cdef bint send_stream_switch(SendStream *stream, int encoding, int64_t source_se
         stream.has_picture_id = True
     stream.newest_seq = seq - 1
     stream.started = True
+    if encoding <= before:
+        stream.fallen_seq = seq
     return True
+
+
+cdef bint send_stream_is_past(const SendStream *stream, uint16_t seq) noexcept nogil:
+    return stream.newest_seq + <int16_t>(seq - <uint16_t>stream.newest_seq) < stream.fallen_seq
 
 
 cdef const SendRun *send_stream_place(const SendStream *stream, int encoding, int64_t source_seq) noexcept nogil:
@@ -221,6 +228,10 @@ cdef class SendStreamFace:
         if run == NULL:
             return None
         return run.encoding, source_seq, run.timestamp_offset, run.picture_id_offset
+
+    def is_past(self, int seq):
+        """True when it was sent before the newest key frame that went down to a lower encoding, or began anew."""
+        return bool(send_stream_is_past(&self.stream, <uint16_t>seq))
 
     def may_resend(self, int seq, int64_t rtt_us, int64_t now_us):
         """Whether a NACK for this number is answered now."""

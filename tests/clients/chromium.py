@@ -35,13 +35,17 @@ def is_installed() -> bool:
 
 
 @contextlib.asynccontextmanager
-async def chromium() -> AsyncIterator[BrowserContext]:
-    """A browser with an empty profile."""
+async def chromium(executable: str = EXECUTABLE) -> AsyncIterator[BrowserContext]:
+    """A browser with an empty profile.
+
+    Args:
+        executable: what to start, when it is not the browser itself but a script that starts it somewhere else.
+    """
     profile = tempfile.mkdtemp(prefix="mediarouter-chromium-")
     async with async_playwright() as playwright:
         context = await playwright.chromium.launch_persistent_context(
             profile,
-            executable_path=EXECUTABLE,
+            executable_path=executable,
             headless=True,
             args=ARGUMENTS,
             ignore_default_args=["--mute-audio"],

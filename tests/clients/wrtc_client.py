@@ -25,14 +25,15 @@ def pictures() -> list[bytes]:
     return made
 
 
-async def feed_video(generator: Any) -> None:
-    """Write pictures for ever."""
-    writer, made, number, begun = generator.writable.get_writer(), pictures(), 0, time.monotonic()
+async def feed_video(generator: Any, made: list[bytes] | None = None, width: int = WIDTH, height: int = HEIGHT) -> None:
+    """Write pictures for ever, ours or those that were `made` before."""
+    made = made or pictures()
+    writer, number, begun = generator.writable.get_writer(), 0, time.monotonic()
     while True:
         init = webrtc.VideoFrameBufferInit(
-            format="I420", coded_width=WIDTH, coded_height=HEIGHT, timestamp=number * 1_000_000 // FRAMES_PER_SECOND
+            format="I420", coded_width=width, coded_height=height, timestamp=number * 1_000_000 // FRAMES_PER_SECOND
         )
-        await writer.write(webrtc.VideoFrame(made[number % 8], init))
+        await writer.write(webrtc.VideoFrame(made[number % len(made)], init))
         number += 1
         await asyncio.sleep(max(0, begun + number / FRAMES_PER_SECOND - time.monotonic()))
 
@@ -95,9 +96,9 @@ class WrtcPublisher:
 
 
 class WrtcViewer:
-    """Watches one audio and one video stream, and decodes them."""
+    """Watches one audio stream and video, and decodes them."""
 
-    async def start(self, url: str) -> None:
+    async def start(self, url: str, videos: int = 1) -> None:
         """Connect and receive."""
         self.connection = webrtc.RTCPeerConnection(webrtc.RTCConfiguration(bundle_policy="max-bundle"))
         self._sinks: list[Any] = []
@@ -106,14 +107,18 @@ class WrtcViewer:
             self._sinks.append(webrtc.MediaStreamTrackProcessor(webrtc.MediaStreamTrackProcessorInit(event.track)))
 
         self.connection.on("track", on_track)
-        for kind in ("audio", "video"):
+        for kind in ("audio", *("video",) * videos):
             self.connection.add_transceiver(kind, webrtc.RTCRtpTransceiverInit(direction="recvonly"))
         await _exchange(self.connection, url)
 
     async def inbound(self) -> dict[str, Any]:
         """Inbound streams by kind."""
+        return {s.kind: s for s in await self.streams()}
+
+    async def streams(self) -> list[Any]:
+        """All inbound streams."""
         report = await self.connection.get_stats()
-        return {s.kind: s for s in report.values() if s.type == "inbound-rtp"}
+        return [s for s in report.values() if s.type == "inbound-rtp"]
 
     def close(self) -> None:
         """End."""

@@ -424,3 +424,28 @@ def test_r51_what_was_told_as_lost_and_comes_after_all_is_forgiven() -> None:
     assert loss.update(2_500_000, False) == 2_500_000
     assert loss.average_loss == 0.0
     assert loss.state == "delay_limited"
+
+
+def test_what_is_forgotten_limits_no_more() -> None:
+    limiter = Limiter(OLD)
+    limiter.loss.set_estimate(600_000)
+    limiter.report(half_lost(0))
+    limiter.report(half_lost(2 * OBSERVATION_US))
+    assert limiter.loss.average_loss > 0.3 and limiter.loss.state != "delay_limited"
+    limiter.loss.forget(400_000, 5 * OBSERVATION_US)
+    assert (limiter.loss.target_bps, limiter.loss.average_loss) == (400_000, 0)
+    assert not limiter.loss.is_ready
+    # what is told late of packets that were sent before does not count either
+    limiter.report(all_lost(3 * OBSERVATION_US), 400_000)
+    assert limiter.loss.average_loss == 0
+    assert limiter.report(received(5 * OBSERVATION_US), 400_000) == 400_000
+    assert limiter.loss.state == "delay_limited"
+    # and what is lost from then on does
+    limiter.report(half_lost(7 * OBSERVATION_US), 400_000)
+    limiter.report(half_lost(9 * OBSERVATION_US), 400_000)
+    assert limiter.loss.average_loss > 0.2
+
+
+def test_a_forgotten_estimate_must_be_a_rate() -> None:
+    with pytest.raises(ValueError, match="2\\*\\*40"):
+        Limiter(OLD).loss.forget(-1, 0)

@@ -44,6 +44,7 @@ from mediarouter.congestion._loss_based cimport (
     LOSS_DECREASING,
     LOSS_DELAY_LIMITED,
     LossBased,
+    loss_based_forget,
     loss_based_init,
     loss_based_packet,
     loss_based_set_acked,
@@ -241,6 +242,9 @@ cdef bint send_side_update(SendSide *side, int64_t now_us) noexcept nogil:
     probe_controller_set_alr(&side.probe_controller, side.alr.since_us, now_us)
     delay_based_update(&side.delay, proven_bps(side), probe_bps, in_alr, now_us, &delay)
     side.usage = delay.usage
+    if delay.updated and delay.usage == USAGE_OVER and delay.target_bps < side.target_bps // 2:
+        # what was lost when more than twice as much was sent is explained, and says nothing about what is sent now
+        loss_based_forget(&side.loss, delay.target_bps, now_us)
     if delay.probe:
         loss_based_set_estimate(&side.loss, delay.target_bps)
     if delay.recovered_from_overuse:

@@ -46,6 +46,8 @@ cdef void loss_based_set_limits(LossBased *l, int64_t min_bps, int64_t max_bps) 
 # An estimate from elsewhere (a saved one, a test) instead of the own one; not needed when a probe raises the
 # delay-based estimate, which arrives with the next update.
 cdef void loss_based_set_estimate(LossBased *l, int64_t bps) noexcept nogil
+# The link has changed, and what it was is no longer of interest: begin anew with this estimate
+cdef void loss_based_forget(LossBased *l, int64_t bps, int64_t now_us) noexcept nogil
 # Acknowledged rate; negative: nothing new is known
 cdef void loss_based_set_acked(LossBased *l, int64_t acked_bps) noexcept nogil
 # Packets of one report, lost or received

@@ -31,6 +31,7 @@ from libc.stdint cimport int64_t, uint32_t
 from mediarouter.congestion._loss_model cimport (
     loss_model_feasible,
     loss_model_fit,
+    loss_model_forget,
     loss_model_init,
     loss_model_objective,
     loss_model_packet,
@@ -112,6 +113,14 @@ cdef void loss_based_set_estimate(LossBased *l, int64_t bps) noexcept nogil:
     l.verdict = LOSS_DELAY_LIMITED
     l.verdict_bps = l.channel.bandwidth_bps
     tell(l)
+
+
+cdef void loss_based_forget(LossBased *l, int64_t bps, int64_t now_us) noexcept nogil:
+    loss_model_forget(&l.model, now_us)
+    l.window_since_us = NEVER_US
+    l.window_limit_bps = UNLIMITED_BPS
+    end_hold(l)
+    loss_based_set_estimate(l, bps)
 
 
 cdef void loss_based_set_acked(LossBased *l, int64_t acked_bps) noexcept nogil:
@@ -398,6 +407,16 @@ cdef class LossLimiter:
         if not 0 <= bps <= RATE_MAX_BPS:
             raise ValueError("an estimate must be 0..2**40 bit/s")
         loss_based_set_estimate(&self.limit, bps)
+
+    def forget(self, int64_t bps, int64_t now_us):
+        """Begin anew with this estimate, 0..2**40 bit/s: packets sent before `now_us` count no more.
+
+        Raises:
+            ValueError: it is out of range.
+        """
+        if not 0 <= bps <= RATE_MAX_BPS:
+            raise ValueError("an estimate must be 0..2**40 bit/s")
+        loss_based_forget(&self.limit, bps, now_us)
 
     def set_acked(self, int64_t acked_bps):
         """The rate known to have arrived, bit/s. It counts from the next observation on; negative: not known."""

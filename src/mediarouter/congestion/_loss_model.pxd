@@ -38,11 +38,14 @@ cdef struct LossModel:
     int64_t lost_bytes             # in the ring
     int64_t last_send_us           # end of the newest observation
     bint started                   # last_send_us is known
+    int64_t since_us               # packets sent before do not count
     double average_loss            # by bytes, over the ring, spikes left out
 
 cdef void loss_model_init(LossModel *m) noexcept nogil
 # Other parameters, which must be free of flaws; observations are forgotten.
 cdef void loss_model_set_parameters(LossModel *m, const LossParameters *p) noexcept nogil
+# The link has changed: nothing that was sent before tells of what it is now. Parameters stay.
+cdef void loss_model_forget(LossModel *m, int64_t now_us) noexcept nogil
 # A packet of the present report
 cdef void loss_model_packet(LossModel *m, uint32_t number, int64_t send_us, int size_bytes,
                             bint received) noexcept nogil

@@ -34,6 +34,7 @@ cdef enum:
 
 cdef double PROBABILITY_MIN = 1e-6
 cdef double SENDING_MAX_BPS = 1e15
+cdef int64_t NEVER_US = -(<int64_t>1 << 61)
 
 
 cdef void loss_model_init(LossModel *m) noexcept nogil:
@@ -45,12 +46,22 @@ cdef void loss_model_init(LossModel *m) noexcept nogil:
 cdef void loss_model_set_parameters(LossModel *m, const LossParameters *p) noexcept nogil:
     cdef int age
     memset(m, 0, sizeof(LossModel))
+    m.since_us = NEVER_US
     m.parameters = p[0]
     m.weights[0] = 1.0
     m.bound_weights[0] = 1.0
     for age in range(1, LOSS_OBSERVATIONS_MAX):
         m.weights[age] = m.weights[age - 1] * p.age_weight
         m.bound_weights[age] = m.bound_weights[age - 1] * p.bound_age_weight
+
+
+cdef void loss_model_forget(LossModel *m, int64_t now_us) noexcept nogil:
+    memset(&m.partial, 0, sizeof(LossPartial))
+    memset(m.ring, 0, sizeof(m.ring))
+    m.count = m.lost_bytes = m.last_send_us = 0
+    m.started = False
+    m.average_loss = 0.0
+    m.since_us = now_us
 
 
 # ---- observations
@@ -98,6 +109,8 @@ cdef bint add_lost(LossPartial *partial, uint32_t number) noexcept nogil:
 cdef void loss_model_packet(LossModel *m, uint32_t number, int64_t send_us, int size_bytes,
                             bint received) noexcept nogil:
     cdef LossPartial *partial = &m.partial
+    if send_us < m.since_us:
+        return
     size_bytes = min(max(size_bytes, 0), SIZE_MAX_BYTES)
     if partial.packets == 0 or send_us < partial.first_send_us:
         partial.first_send_us = send_us

@@ -1,0 +1,69 @@
+"""Viewers of three simulcast publishers behind a link that narrows and opens, from 4 Mbit/s to 0.6, 2.5 and 10.
+
+The link is a namespace of its own with `tbf`; a call takes 36 s. Goals that are not reached yet stand beside what is
+asserted; `unshare --net python -m tests.clients.shaped_call chromium` prints all figures of one call.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.clients.shaped_link import why_not
+
+pytestmark = pytest.mark.e2e
+ROOT = Path(__file__).parent.parent.parent
+CALL_S = 80  # at most; it takes 36
+
+
+@pytest.fixture(autouse=True)
+def _namespaces() -> None:
+    reason = why_not()
+    if reason:
+        pytest.skip(f"no network namespace with a shaped link can be made: {reason}")
+
+
+def call(viewer: str) -> dict[str, Any]:
+    """The figures of one call."""
+    command = ["unshare", "--net", sys.executable, "-m", "tests.clients.shaped_call", viewer]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=CALL_S, check=False)
+    assert done.returncode == 0, done.stderr[-4000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def assert_it_follows(found: dict[str, Any]) -> None:
+    """What five calls of each viewer have kept."""
+    # goals 0.35, 1.5 and 3 s, a second more or less; measured 0.42 to 0.48, 0.02 to 2.2, 0.3 to 2.6
+    assert found["targets_fit_s"] is not None and found["targets_fit_s"] <= 1.35, found
+    assert found["next_layer_s"] is not None and found["next_layer_s"] <= 2.5, found
+    assert found["top_s"] is not None and found["top_s"] <= 4, found
+    # Of three pictures together, all in the second after the link has become narrow. Goal 1 s, measured 3.9 to 4.2: all
+    # three are paused until the queue is empty
+    assert found["freezes_s"] <= 5.5, found
+    assert found["freezes_s_by_step"][2] + found["freezes_s_by_step"][3] <= 0.5, found
+    # measured 0.9 % at most
+    assert found["concealed"] < 0.03, found
+    # From three seconds after each step where more is wanted than fits. Goal 0.8; measured 0.85 to 0.90, 0.67 to 0.81,
+    # 0.69 to 0.89
+    narrow_enough = zip(found["settled_use"][:3], (0.8, 0.55, 0.6), strict=True)
+    assert all(use >= least for use, least in narrow_enough), found
+    # measured 42 to 73 ms
+    assert found["queue_p95_ms"] <= 150, found
+
+
+def test_chromium_gets_what_the_link_carries() -> None:
+    assert_it_follows(call("chromium"))
+
+
+def test_libwebrtc_gets_no_less_than_libwebrtc_would_send_and_waits_no_longer() -> None:
+    ours = call("wrtc")
+    assert_it_follows(ours)
+    theirs = call("direct")
+    # a pair of libwebrtc fills queue and link at 0.6 Mbit/s, and takes longer to use what opens: 0.65 to 0.68 of
+    # the three narrow steps, ours 0.68 to 0.73
+    assert sum(ours["use"][:3]) >= sum(theirs["use"][:3]) - 0.15, (ours, theirs)
+    assert ours["queue_p95_ms"] <= theirs["queue_p95_ms"], (ours, theirs)
+    assert ours["freezes_s"] <= theirs["freezes_s"], (ours, theirs)
