@@ -6,7 +6,7 @@ from hypothesis import given, settings
 
 from mediarouter.congestion import SendSideEstimator
 from tests.congestion.attacks import ALL, ATTACKS, LOST, SMALL, STEP_US, Sent, raw, run_of
-from tests.congestion.test_estimator import MS, PACKET, SECOND, Path
+from tests.congestion.test_send_side import MS, PACKET, SECOND, Path
 
 MIN_BPS, MAX_BPS = 200_000, 4_000_000
 REPORTS_A_SECOND, BURST = 200, 20
