@@ -35,23 +35,23 @@ def call(viewer: str) -> dict[str, Any]:
 
 
 def assert_it_follows(found: dict[str, Any]) -> None:
-    """What five calls of each viewer have kept."""
-    # goals 0.35, 1.5 and 3 s, a second more or less; measured 0.42 to 0.48, 0.02 to 2.2, 0.3 to 2.6
-    assert found["targets_fit_s"] is not None and found["targets_fit_s"] <= 1.35, found
+    """What five calls of each viewer have kept, with room for a busy machine."""
+    # goals 0.35, 1.5 and 3 s, a second more or less; measured 0.17 to 0.24, 0.3 to 2.1, 1.0 to 2.4
+    assert found["targets_fit_s"] is not None and found["targets_fit_s"] <= 1.0, found
     assert found["next_layer_s"] is not None and found["next_layer_s"] <= 2.5, found
     assert found["top_s"] is not None and found["top_s"] <= 4, found
-    # Of three pictures together, all in the second after the link has become narrow. Goal 1 s, measured 3.9 to 4.2: all
-    # three are paused until the queue is empty
-    assert found["freezes_s"] <= 5.5, found
+    # Of three pictures together, all when the link has just become narrow. Measured 1.1 to 1.7; the goal is 1, which
+    # each of the three reaches
+    assert found["freezes_s"] <= 2.6, found
     assert found["freezes_s_by_step"][2] + found["freezes_s_by_step"][3] <= 0.5, found
-    # measured 0.9 % at most
+    # measured 1.1 % at most
     assert found["concealed"] < 0.03, found
-    # From three seconds after each step where more is wanted than fits. Goal 0.8; measured 0.85 to 0.90, 0.67 to 0.81,
-    # 0.69 to 0.89
-    narrow_enough = zip(found["settled_use"][:3], (0.8, 0.55, 0.6), strict=True)
+    # From three seconds after each step where more is wanted than fits. Goal 0.8; measured 0.82 to 0.89, 0.69 to 0.82,
+    # 0.77 to 0.93
+    narrow_enough = zip(found["settled_use"][:3], (0.75, 0.6, 0.65), strict=True)
     assert all(use >= least for use, least in narrow_enough), found
-    # measured 42 to 73 ms
-    assert found["queue_p95_ms"] <= 150, found
+    # measured 31 to 44 ms
+    assert found["queue_p95_ms"] <= 100, found
 
 
 def test_chromium_gets_what_the_link_carries() -> None:
@@ -62,8 +62,8 @@ def test_libwebrtc_gets_no_less_than_libwebrtc_would_send_and_waits_no_longer() 
     ours = call("wrtc")
     assert_it_follows(ours)
     theirs = call("direct")
-    # a pair of libwebrtc fills queue and link at 0.6 Mbit/s, and takes longer to use what opens: 0.65 to 0.68 of
-    # the three narrow steps, ours 0.68 to 0.73
-    assert sum(ours["use"][:3]) >= sum(theirs["use"][:3]) - 0.15, (ours, theirs)
+    # A pair of libwebrtc fills queue and link at 0.6 Mbit/s (0.93 to 1.0, where ours use 0.75 to 0.81) and takes longer
+    # to use what opens: of the three narrow steps together it uses 0.65 to 0.69, ours 0.72 to 0.78
+    assert sum(ours["use"][:3]) >= sum(theirs["use"][:3]) - 0.1, (ours, theirs)
     assert ours["queue_p95_ms"] <= theirs["queue_p95_ms"], (ours, theirs)
     assert ours["freezes_s"] <= theirs["freezes_s"], (ours, theirs)
