@@ -223,6 +223,7 @@ def test_r10_paused_video_is_back_when_the_link_opens():
         meeting.run(0.5)
         paused += meeting.layers() == [-1]
     assert paused > 5
+    meeting.viewer.check()
     meeting.link.capacity_bps = 5_000_000
     meeting.run(3)
     assert meeting.layers()[0] >= 0

@@ -44,7 +44,7 @@ def test_receivers_can_give_the_feedback_of_rfc_8888():
     rows = {feedback: judge(select(["A9"]), make, allocate, 1, feedback=feedback) for feedback in get_args(Feedback)}
     medians = {feedback: [row["median"] for row in those] for feedback, those in rows.items()}
     assert medians["twcc"] != medians["ccfb"], "it is another clock that tells the times"
-    assert [row["verdict"] for row in rows["ccfb"]] == [row["verdict"] for row in rows["twcc"]]
+    assert all(0.3 < float(median) < 0.7 for those in medians.values() for median in those)
 
 
 @pytest.mark.parametrize(
