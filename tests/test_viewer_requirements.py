@@ -169,7 +169,11 @@ class Screen:
         self.begun = False
 
     def picture(self, size: int) -> None:
+        """A key frame if it is the first, or if one was asked for."""
         source = self.source
+        if self.peer.rtcp_of(206, 1):
+            self.begun = False
+            self.peer.rtcp.clear()
         source.picture_id += 1
         source.tl0 += 1
         first = True
@@ -202,6 +206,20 @@ class Presentation:
             self.call.run(5 * MS)
             self.link.step()
             self.spatial.append(self.call.engine.consumer_figures(self.consumer)["current_layers"][0])
+
+
+def test_r13_a_screen_whose_slides_are_bursts_is_shown_where_it_fits_on_the_whole():
+    """1.35 Mbit/s, and every third second nearly three times as much, at 2.5 Mbit/s."""
+    show = Presentation(2_500_000)
+    show.run(0.1)
+    for second in range(30):
+        for frame in range(10):
+            show.screen.picture((46_000 if frame < 9 else 30_000) if second % 3 == 0 else 3_000 + 100 * frame)
+            show.run(0.1)
+    assert set(show.spatial[800:]) == {0}, "as soon as it is known what it costs"
+    assert show.link.lost <= 0.05 * show.link.taken, "of the bursts, which are more than the link's queue holds"
+    wait_us = _downlink_commands.figures(show.call.engine, show.viewer.handle)["pace_longest_us"]
+    assert 0 < wait_us <= 260 * MS, "what is too much for the moment waits, but not for long"
 
 
 def test_r13_a_screen_that_does_not_move_is_not_dead():

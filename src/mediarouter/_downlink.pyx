@@ -163,7 +163,7 @@ cdef void share_out(Plane *plane, Transport *transport, int64_t now_us) noexcept
     cdef Downlink *downlink = transport.downlink
     cdef int count = transport.consumer_count
     cdef AllocResult result
-    cdef bint shown
+    cdef bint shown, fits
     cdef int i
     downlink.allocated_us = now_us
     downlink.stale = False
@@ -172,8 +172,9 @@ cdef void share_out(Plane *plane, Transport *transport, int64_t now_us) noexcept
     downlink.allocated_bps = send_side_budget_bps(&downlink.side)
     downlink.allocations += 1
     shown = send_side_shown_bps(&downlink.side, now_us) >= downlink.allocated_bps
+    fits = downlink.in_use_bps <= downlink.side.target_bps
     for i in range(count):
-        describe(transport.consumers[i], shown)
+        describe(transport.consumers[i], shown, fits)
         plane.alloc_streams[i] = transport.consumers[i].allocation
     allocate_within(now_us, downlink.allocated_bps, plane.alloc_streams, count, &result, plane.alloc_rows,
                     plane.alloc_places)
@@ -186,12 +187,14 @@ cdef void share_out(Plane *plane, Transport *transport, int64_t now_us) noexcept
     send_side_set_demand(&downlink.side, result.demand_bps, result.total_bps, now_us)
 
 
-cdef void describe(Consumer *consumer, bint shown) noexcept nogil:
+cdef void describe(Consumer *consumer, bint shown, bint fits) noexcept nogil:
     # what the viewer wants of this one, and what it costs
     cdef AllocStream *stream = &consumer.allocation
     stream.layers = consumer.producer.layers
     stream.layer_count = consumer.producer.layer_count
     stream.muted = consumer.paused or consumer.producer.paused
+    # what has no smaller layer is not paused for the moment that a queue takes to empty
+    stream.must_send = fits and stream.layer_count == 1 and stream.current_spatial >= 0 and consumer.producer.is_video
     # a wish that has just changed is met at once where there is room: waiting is for what the network does
     stream.proven = (shown or stream.wish.max_spatial != consumer.layers.preferred_spatial
                      or stream.wish.max_temporal != consumer.layers.preferred_temporal)

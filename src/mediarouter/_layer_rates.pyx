@@ -3,7 +3,9 @@
 Theory of operation
 Bytes are counted by temporal layer, and once a second they become a rate. The table has the larger of that rate and its
 average over some five seconds: a layer that has just begun, or a talker who sits still for a moment, must not look
-cheap, or the next frame is more than the network carries. An encoding that flows but was not measured yet costs what it
+cheap, or the next frame is more than the network carries. Where there is one encoding alone, as screens are shared, it
+is the average: there is nothing smaller to fall back to, and a slide that turns must not pause what fits on the whole,
+while the pacer spreads what is too much for the moment. An encoding that flows but was not measured yet costs what it
 did when it flowed before, else what browsers send in its place.
 
 What a layer is worth follows from its size and rate of pictures, which are not known here: an encoding has twice the
@@ -41,15 +43,16 @@ cdef void layer_rates_measure(Encoding *encoding, int64_t now_us) noexcept nogil
     cdef int64_t rate_bps
     cdef int64_t total_bps = 0
     cdef uint64_t bytes = encoding.stream.bytes
+    cdef bint alone = encoding.producer.encoding_count == 1 and encoding.producer.is_video
     cdef int i
-    if span_us < FIRST_WINDOW_US or (span_us < WINDOW_US and encoding.bitrate_bps):
+    if span_us < FIRST_WINDOW_US or (span_us < WINDOW_US and (alone or encoding.bitrate_bps)):
         return
     for i in range(TEMPORAL_MAX):
         rate_bps = <int64_t>encoding.temporal_bytes[i] * BITS * 1000000 // span_us
         total_bps += rate_bps
-        if rate_bps > encoding.temporal_bps[i]:
-            encoding.temporal_bps[i] = rate_bps
-        elif encoding.temporal_bps[i] < LEAST_BPS:
+        if alone and encoding.temporal_bps[i] < LEAST_BPS:
+            encoding.temporal_bps[i] = rate_bps // 2     # a share begins with a burst
+        elif encoding.temporal_bps[i] < LEAST_BPS or (rate_bps > encoding.temporal_bps[i] and not alone):
             encoding.temporal_bps[i] = rate_bps
         else:
             encoding.temporal_bps[i] += (rate_bps - encoding.temporal_bps[i]) // AVERAGED

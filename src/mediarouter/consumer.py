@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from mediarouter import _downlink_commands
 from mediarouter._engine import Engine
+from mediarouter.congestion.allocation import StreamClass
 from mediarouter.errors import InvalidStateError
 from mediarouter.events import Emitter
 from mediarouter.parameters import RtpParameters
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
     from mediarouter.producer import Producer
 
 BEST = 127
-AUDIO, GRID = 0, 4  # classes: strict, before all weights
 MAX_SPATIAL_LAYER = 3
 MAX_TEMPORAL_LAYER = 7
 
@@ -39,6 +39,7 @@ class Consumer(Emitter):
         self._paused = paused
         self._preferred_layers = (BEST, BEST)
         self._priority = 1
+        self._stream_class = StreamClass.GRID if producer.kind == "video" else StreamClass.AUDIO
         self.id = id
         self.rtp_parameters = rtp_parameters
         self.closed = False
@@ -66,8 +67,13 @@ class Consumer(Emitter):
 
     @property
     def priority(self) -> int:
-        """1..255: which consumers of a transport come first when its network cannot carry all."""
+        """1..255: which consumers of a transport come first when its network cannot carry all, inside their class."""
         return self._priority
+
+    @property
+    def stream_class(self) -> StreamClass:
+        """What it is to its viewer: AUDIO, or SCREEN, PINNED, SPEAKER or GRID, the first of which comes first."""
+        return self._stream_class
 
     @property
     def preferred_layers(self) -> tuple[int | None, int | None]:
@@ -122,8 +128,25 @@ class Consumer(Emitter):
         if not 1 <= priority <= 255:
             raise ValueError(f"priority {priority} is not in 1..255")
         self._priority = priority
-        stream_class = GRID if self.kind == "video" else AUDIO
-        _downlink_commands.set_importance(self._engine, self._handle, stream_class, priority)
+        _downlink_commands.set_importance(self._engine, self._handle, self._stream_class, priority)
+
+    async def set_stream_class(self, stream_class: StreamClass) -> None:
+        """Say what this video is to its viewer: where its network does not carry all, a higher class gets its layers
+        before a lower one gets more than its smallest. Weights (`priority`) count inside a class.
+
+        Args:
+            stream_class: SCREEN, PINNED, SPEAKER or GRID, which all video is at first. Audio is AUDIO, always.
+
+        Raises:
+            ValueError: not a class of this kind.
+            InvalidStateError: the consumer is closed.
+        """
+        self._must_be_open()
+        stream_class = StreamClass(stream_class)
+        if (stream_class is StreamClass.AUDIO) != (self.kind == "audio"):
+            raise ValueError(f"{self.kind} is not of class {stream_class.name}")
+        self._stream_class = stream_class
+        _downlink_commands.set_importance(self._engine, self._handle, stream_class, self._priority)
 
     async def request_key_frame(self) -> None:
         """Ask the publisher for a key frame; requests of many consumers become one."""

@@ -16,6 +16,7 @@ from mediarouter import (
     Worker,
     _ccfb_commands,
 )
+from mediarouter.congestion import StreamClass
 from mediarouter.parameters import (
     MID,
     RID,
@@ -228,6 +229,12 @@ def test_a_consumers_settings_are_checked_and_kept():
         await consumer.set_priority(255)
         await consumer.request_key_frame()
         assert consumer.priority == 255 and consumer.preferred_layers == (1, 2)
+        assert consumer.stream_class is StreamClass.GRID
+        await consumer.set_stream_class(StreamClass.PINNED)
+        for wrong in (StreamClass.AUDIO, 5, -1):
+            with pytest.raises(ValueError):
+                await consumer.set_stream_class(wrong)
+        assert consumer.stream_class is StreamClass.PINNED
         heard = []
         consumer.on("producer_pause", lambda: heard.append("pause"))
         consumer.on("producer_resume", lambda: heard.append("resume"))

@@ -44,12 +44,14 @@ cdef struct AllocStream:
     int64_t last_upgrade_us        # -1: none that could still fail
     int64_t room_since_us          # an upgrade has had room ever since; -1: it has none
     int64_t backoff_until_us
+    int64_t upgrade_budget_bps     # under which the last upgrade was decided; 0: there was none
     # out, written by allocate
     int8_t target_spatial          # -1: paused
     int8_t target_temporal
     uint8_t reason                 # AllocReason
     uint8_t has_room               # an upgrade was refused for time alone
     int64_t bitrate_bps            # of the target
+    int64_t budget_bps             # for all streams
 
 cdef void alloc_stream_init(AllocStream *stream) noexcept nogil
 # The targets came into force: they are the current layers now, and what time tells is noted. Call it after each

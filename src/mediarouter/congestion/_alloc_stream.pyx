@@ -4,7 +4,8 @@ Theory of operation
 A spatial upgrade (a start or a resumption too) may fail: the stream has to go down again before it has lasted for 30 s,
 because the budget shrank. Then the next one waits, for 1 s at first, twice as long after each further failure in a row,
 ten seconds at most; one that lasts ends the row. A stream that went down while another went up has not failed: it made
-room. Each failure counts once, however many layers the stream goes down afterwards.
+room. Each failure counts once, however many layers the stream goes down afterwards. It is noted under what budget the
+upgrade was made: under twice that the network is not what it was, and nothing has to wait.
 
 An upgrade that has room, but must wait for its time, notes since when it has had it.
 """
@@ -66,6 +67,8 @@ cdef void note_upgrade(int64_t now_us, AllocStream *stream, bint risen) noexcept
         if stream.last_upgrade_us >= 0 and held:
             stream.failed_upgrades = 0
         stream.last_upgrade_us = now_us
+        stream.upgrade_budget_bps = stream.budget_bps
+        stream.backoff_until_us = 0
         stream.room_since_us = -1
     elif stream.last_upgrade_us >= 0 and held:
         stream.failed_upgrades = 0

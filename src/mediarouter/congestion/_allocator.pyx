@@ -23,8 +23,8 @@ down is free, and at once. Going up, from the layer in force, is not:
 - any step up leaves a margin of 1/32 of the budget, so that what was just taken is not given back for a dip of 3 %;
 - a spatial step, and a resumption, leaves a tenth of its own bits at least, and the bits of the key frame it costs;
 - they wait until that room has been there for 500 ms, unless the budget is proven by a probe or acknowledged packets;
-- after an upgrade that did not hold for 30 s, a stream waits for 1 s, then 2, 4, 8 and 10 s, until one does hold; a
-  paused one does not where there is room for twice its bits, which is what is looked for meanwhile.
+- after an upgrade that did not hold for 30 s, a stream waits for 1 s, then 2, 4, 8 and 10 s, until one does hold; but
+  not under twice the budget that it was made under, which is what is looked for meanwhile.
 
 An upgrade that waits keeps its room: others may keep what they have, but not take it. Bits that the path has carried
 for 500 ms need no proof. Where they belong to streams that come later, a stream may take them over at once: so a new
@@ -75,7 +75,7 @@ cdef enum:
     BUDGET_MARGIN_SHIFT = 5        # 1/32
     STEP_MARGIN = 10               # a tenth
     DEMAND_PERCENT = 115
-    AMPLE = 2                      # times what a step costs
+    AMPLE = 2                      # times the budget under which an upgrade failed
     KEEP_QUARTERS = 6              # slope of a step that keeps what is in force, in quarters
     SLOPE_SHIFT = 28               # 10 bits of weight, 20 of utility, 3 of quarters, and these: below 2**62
     NO_LIMIT_SHIFT = 60
@@ -140,6 +140,7 @@ cdef void survey(AllocCall *call, int index) noexcept nogil:
     cdef int64_t lowest_bps
     memset(row, 0, sizeof(AllocRow))
     pause(stream, ALLOC_MET)
+    stream.budget_bps = call.budget_bps
     row.at = row.next = -1
     row.rank = ~<uint64_t>0
     if not stream.muted:
@@ -346,6 +347,11 @@ cdef bint admits(AllocCall *call, AllocStream *stream, AllocRow *row, int layer,
     return admits_upgrade(call, stream, row, &stream.layers[layer], cost_bps)
 
 
+cdef inline bint backs_off(const AllocCall *call, const AllocStream *stream) noexcept nogil:
+    return call.now_us < stream.backoff_until_us and (
+        stream.upgrade_budget_bps == 0 or call.budget_bps < AMPLE * stream.upgrade_budget_bps)
+
+
 cdef bint admits_upgrade(AllocCall *call, AllocStream *stream, AllocRow *row, const AllocLayer *layer,
                          int64_t cost_bps) noexcept nogil:
     cdef bint spatial = layer.spatial != stream.current_spatial and (
@@ -357,8 +363,7 @@ cdef bint admits_upgrade(AllocCall *call, AllocStream *stream, AllocRow *row, co
     if spatial:
         margin_bps = max(margin_bps, cost_bps // STEP_MARGIN + key_frame_bps)
     has_room = cost_bps + margin_bps <= call.rest_bps - call.reserved_bps
-    if spatial and call.now_us < stream.backoff_until_us and not (row.at < 0 and (
-            carried or ample(layer, cost_bps) <= call.rest_bps - call.reserved_bps)):
+    if spatial and backs_off(call, stream) and not (carried and row.at < 0):
         stream.has_room |= has_room
         refuse(stream, ALLOC_BACK_OFF)
         return False
@@ -386,7 +391,7 @@ cdef bint admits_upgrade(AllocCall *call, AllocStream *stream, AllocRow *row, co
 cdef void tell(AllocCall *call, AllocResult *result) noexcept nogil:
     cdef AllocStream *stream
     cdef AllocRow *row
-    cdef int64_t delta_bps = 0, need_bps = 0
+    cdef int64_t delta_bps = 0, need_bps = 0, release_bps = 0
     cdef int i, best
     memset(result, 0, sizeof(AllocResult))
     for i in range(call.count):
@@ -406,12 +411,14 @@ cdef void tell(AllocCall *call, AllocResult *result) noexcept nogil:
                     stream.reason = ALLOC_MET
                 stream.has_room = 0
                 continue
-        cheapest_step(call, stream, row, &delta_bps, &need_bps)
+        cheapest_step(stream, row, &delta_bps, &need_bps)
+        if backs_off(call, stream) and (release_bps == 0 or AMPLE * stream.upgrade_budget_bps < release_bps):
+            release_bps = AMPLE * stream.upgrade_budget_bps
     if call.narrow_bps:            # it keeps its room from all that come later, also from cheaper ones
         delta_bps, need_bps = call.narrow_bps, call.narrow_need_bps
     if need_bps:
         result.next_demand_bps = max(result.total_bps + need_bps, least_budget(result.total_bps + delta_bps))
-    result.demand_bps = sought(result)
+    result.demand_bps = max(sought(result), min(release_bps, result.wanted_bps * 21 // 20))
 
 
 cdef int64_t sought(const AllocResult *result) noexcept nogil:
@@ -424,7 +431,7 @@ cdef int64_t sought(const AllocResult *result) noexcept nogil:
     return max(result.next_demand_bps * 21 // 20, half_more_bps)
 
 
-cdef void cheapest_step(const AllocCall *call, const AllocStream *stream, const AllocRow *row, int64_t *delta_bps,
+cdef void cheapest_step(const AllocStream *stream, const AllocRow *row, int64_t *delta_bps,
                         int64_t *need_bps) noexcept nogil:
     # the step that this stream wants next, where it needs less than what was found so far; 0: nothing was
     cdef int next_layer
@@ -437,8 +444,6 @@ cdef void cheapest_step(const AllocCall *call, const AllocStream *stream, const 
         next_layer = hull_step(stream.layers, &among, row.at, <int64_t>1 << NO_LIMIT_SHIFT)
         cost_bps = max(stream.layers[next_layer].bitrate_bps - stream.layers[row.at].bitrate_bps, <int64_t>1)
     step_bps = needed(&stream.layers[next_layer], cost_bps)
-    if row.at < 0 and call.now_us < stream.backoff_until_us:
-        step_bps = max(step_bps, ample(&stream.layers[next_layer], cost_bps))
     if need_bps[0] == 0 or step_bps < need_bps[0]:
         delta_bps[0] = cost_bps
         need_bps[0] = step_bps
@@ -448,11 +453,6 @@ cdef inline int64_t needed(const AllocLayer *layer, int64_t cost_bps) noexcept n
     # what a step to this layer should find, the budget's margin apart
     return max((cost_bps * DEMAND_PERCENT + 99) // 100,
                cost_bps + cost_bps // STEP_MARGIN + <int64_t>layer.key_frame_bytes * 8)
-
-
-cdef inline int64_t ample(const AllocLayer *layer, int64_t cost_bps) noexcept nogil:
-    # what shows that the network is not what it was when the stream had to be paused
-    return AMPLE * cost_bps + <int64_t>layer.key_frame_bytes * 8
 
 
 cdef inline int64_t least_budget(int64_t use_bps) noexcept nogil:
@@ -524,13 +524,15 @@ cdef class AllocatorFace:
         stream.failed_upgrades = history.failed_upgrades
         stream.last_change_us, stream.last_upgrade_us = history.last_change_us, history.last_upgrade_us
         stream.room_since_us, stream.backoff_until_us = history.room_since_us, history.backoff_until_us
+        stream.upgrade_budget_bps = history.upgrade_budget_bps
         return 0
 
     def allocate(self, int64_t budget_bps, int64_t now_us):
-        """Choose the targets: (spatial, temporal, bitrate_bps, reason, has_room) of each stream."""
+        """Choose the targets: (spatial, temporal, bitrate_bps, reason, has_room, budget_bps) of each stream."""
         self.allocate_many(budget_bps, now_us, 1)
         return [(self.streams[i].target_spatial, self.streams[i].target_temporal, self.streams[i].bitrate_bps,
-                 self.streams[i].reason, bool(self.streams[i].has_room)) for i in range(self.count)]
+                 self.streams[i].reason, bool(self.streams[i].has_room), self.streams[i].budget_bps)
+                for i in range(self.count)]
 
     def allocate_many(self, int64_t budget_bps, int64_t now_us, int times):
         """The same so many times, to be timed; the rate of all targets."""
@@ -551,14 +553,14 @@ cdef class AllocatorFace:
             stream = &self.streams[<int>i]
             stream.target_spatial, stream.target_temporal = target.spatial, target.temporal
             stream.bitrate_bps, stream.reason = target.bitrate_bps, int(target.reason)
-            stream.has_room = target.has_room
+            stream.has_room, stream.budget_bps = target.has_room, target.budget_bps
 
     def applied(self, int64_t now_us):
         """The targets came into force: the fields of each stream's `History`."""
         allocation_applied(now_us, self.streams, self.count)
         return [(self.streams[i].current_spatial, self.streams[i].current_temporal, self.streams[i].last_change_us,
                  self.streams[i].last_upgrade_us, self.streams[i].room_since_us, self.streams[i].backoff_until_us,
-                 self.streams[i].failed_upgrades) for i in range(self.count)]
+                 self.streams[i].failed_upgrades, self.streams[i].upgrade_budget_bps) for i in range(self.count)]
 
     @property
     def total(self):

@@ -245,7 +245,10 @@ cdef bint send_side_update(SendSide *side, int64_t now_us) noexcept nogil:
     if delay.updated and delay.usage == USAGE_OVER and delay.target_bps < side.target_bps // 2:
         # what was lost when more than twice as much was sent is explained, and says nothing about what is sent now
         loss_based_forget(&side.loss, delay.target_bps, now_us)
-    if delay.probe:
+    if delay.probe and delay.target_bps > 2 * side.target_bps:
+        # and so is what was lost before a probe found more than twice as much
+        loss_based_forget(&side.loss, delay.target_bps, now_us)
+    elif delay.probe:
         loss_based_set_estimate(&side.loss, delay.target_bps)
     if delay.recovered_from_overuse:
         probe_controller_dropped(&side.probe_controller, now_us)

@@ -139,6 +139,8 @@ class History:
     backoff_until_us: int = 0
     failed_upgrades: int = 0
     """In a row: each makes the next wait longer, up to ten seconds."""
+    upgrade_budget_bps: int = 0
+    """Under which the last upgrade was decided: if it failed, nothing waits under twice that."""
 
     def __post_init__(self) -> None:
         check("spatial", self.spatial, -1, 3)
@@ -146,6 +148,7 @@ class History:
         for name in ("last_change_us", "last_upgrade_us", "room_since_us", "backoff_until_us"):
             check(name, getattr(self, name), -1, TIME_LIMIT_US)
         check("failed_upgrades", self.failed_upgrades, 0, 5)
+        check("upgrade_budget_bps", self.upgrade_budget_bps, 0, TIME_LIMIT_US)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -219,6 +222,8 @@ class Target:
     """Why it has not more; MET where nothing more was wished for."""
     has_room: bool = False
     """An upgrade has room, and waits for its time."""
+    budget_bps: int = dataclasses.field(default=0, compare=False)
+    """Of all streams, under which this was decided."""
 
     @property
     def paused(self) -> bool:
@@ -262,8 +267,8 @@ def plan(budget_bps: int, streams: Sequence[StreamWish], now_us: int = 0) -> All
     check("now_us", now_us, 0, TIME_LIMIT_US)
     face = face_of(streams)
     targets = [
-        Target(spatial, temporal, bitrate_bps, Reason(reason), has_room)
-        for spatial, temporal, bitrate_bps, reason, has_room in face.allocate(budget_bps, now_us)
+        Target(spatial, temporal, bitrate_bps, Reason(reason), has_room, budget_bps)
+        for spatial, temporal, bitrate_bps, reason, has_room, budget_bps in face.allocate(budget_bps, now_us)
     ]
     return Allocation(targets, *face.total)
 
