@@ -217,7 +217,7 @@ def test_r13_a_screen_whose_slides_are_bursts_is_shown_where_it_fits_on_the_whol
             show.screen.picture((46_000 if frame < 9 else 30_000) if second % 3 == 0 else 3_000 + 100 * frame)
             show.run(0.1)
     assert set(show.spatial[800:]) == {0}, "as soon as it is known what it costs"
-    assert show.link.lost <= 0.05 * show.link.taken, "of the bursts, which are more than the link's queue holds"
+    assert show.link.lost <= 0.1 * show.link.taken, "of the bursts, which are more than the link's queue holds"
     wait_us = _downlink_commands.figures(show.call.engine, show.viewer.handle)["pace_longest_us"]
     assert 0 < wait_us <= 260 * MS, "what is too much for the moment waits, but not for long"
 
