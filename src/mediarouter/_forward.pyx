@@ -3,8 +3,8 @@
     passage_init   once a packet: parse the payload, find the header extensions
     forward        for each consumer, for each packet: offer
     offer          which packets a consumer is sent, and in what place of its stream
-    emit           hold the consumer's packet for its turn where it is one too many (`_pace_queue`), or
-    make           draft it; egress_send encrypts and queues what was drafted for one consumer
+    emit           draft the consumer's packet, or hold it for its turn where it is one too many (`_pace_queue`);
+                   egress_send encrypts and queues what was drafted for one consumer
 """
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -235,7 +235,7 @@ cdef void offer_late(Plane *plane, Consumer *consumer, const Passage *passage, C
             passage.info.temporal_layer > consumer.layers.current_temporal):
         emit_padding(plane, consumer, passage, run, now_us)
     else:
-        emit(plane, consumer, passage, run, False, now_us)
+        emit(plane, consumer, passage, run, False, False, now_us)
 
 
 cdef bint enter(Plane *plane, Consumer *consumer, const Passage *passage, int64_t now_us) noexcept nogil:
@@ -324,16 +324,7 @@ cdef void emit_newest(Plane *plane, Consumer *consumer, const Passage *passage, 
     if stream.has_picture_id:
         stream.newest_picture_id = (passage.info.picture_id + run.picture_id_offset) & 0x7FFF
         stream.newest_tl0 = <uint8_t>(passage.info.tl0 + run.tl0_offset)
-    emit(plane, consumer, passage, run, False, now_us)
-
-
-cdef void emit(Plane *plane, Consumer *consumer, const Passage *passage, const SendRun *run, bint again,
-               int64_t now_us) noexcept nogil:
-    # audio never waits
-    if consumer.transport.downlink == NULL or passage.encoding.cache == NULL:
-        make(plane, consumer, passage, run, again, now_us)
-    elif not hold(plane, consumer, passage, run, again, now_us):
-        make(plane, consumer, passage, run, again, now_us)
+    emit(plane, consumer, passage, run, False, False, now_us)
 
 
 cdef bint hold(Plane *plane, const Consumer *consumer, const Passage *passage, const SendRun *run, bint again,
@@ -348,12 +339,17 @@ cdef bint hold(Plane *plane, const Consumer *consumer, const Passage *passage, c
     return True
 
 
-cdef void make(Plane *plane, Consumer *consumer, const Passage *passage, const SendRun *run, bint again,
+cdef void emit(Plane *plane, Consumer *consumer, const Passage *passage, const SendRun *run, bint again, bint at_once,
                int64_t now_us) noexcept nogil:
     cdef const RtpView *view = passage.view
     cdef bint rtx = again and consumer.rtx_ssrc != 0
     cdef uint16_t seq = <uint16_t>(passage.seq + run.seq_offset)
-    cdef Draft *draft = egress_draft(plane, consumer.transport)
+    cdef Draft *draft
+    # audio never waits
+    if not at_once and consumer.transport.downlink != NULL and passage.encoding.cache != NULL and hold(
+            plane, consumer, passage, run, again, now_us):
+        return
+    draft = egress_draft(plane, consumer.transport)
     if rtx:
         rtp_write_header(draft.header, HEADER_MAX, view.marker, consumer.rtx_payload_type, consumer.rtx_seq,
                          view.timestamp + run.timestamp_offset, consumer.rtx_ssrc)
@@ -542,7 +538,7 @@ cdef bint forward_again(Plane *plane, Consumer *consumer, const SendRun *run, co
     cdef Passage passage
     if not recall(&passage, &view, consumer, run, packet):
         return False
-    emit(plane, consumer, &passage, run, True, now_us)
+    emit(plane, consumer, &passage, run, True, False, now_us)
     return True
 
 
@@ -552,7 +548,7 @@ cdef bint forward_held(Plane *plane, Consumer *consumer, const SendRun *run, con
     cdef Passage passage
     if not recall(&passage, &view, consumer, run, packet):
         return False
-    make(plane, consumer, &passage, run, again, now_us)
+    emit(plane, consumer, &passage, run, again, True, now_us)
     return True
 
 
