@@ -9,7 +9,7 @@ FUZZ_SECONDS ?= 60
 # How long each target runs: so many executions, however long they take, or else so many seconds
 FUZZ_LIMIT = $(if $(FUZZ_EXECUTIONS),--executions $(FUZZ_EXECUTIONS),--seconds $(FUZZ_SECONDS))
 
-.PHONY: all build test unit e2e bench instructions debug asan tsan fuzz lint annotate docs docs-pictures clean
+.PHONY: all build test unit e2e shaped bench instructions debug asan tsan fuzz lint annotate docs docs-pictures clean
 
 all: build
 
@@ -31,6 +31,10 @@ unit: build
 
 e2e: build
 	$(BIN)/python -m pytest tests/e2e
+
+# Real viewers behind a link that narrows and opens, in namespaces of its own: for root, with iproute2, on a kernel with tbf
+shaped: build
+	$(BIN)/python -m pytest tests/shaped/test_shaped_links.py
 
 bench: build
 	$(BIN)/python -m pytest bench/micro

@@ -1,7 +1,8 @@
 """Viewers of three simulcast publishers behind a link that narrows and opens, from 4 Mbit/s to 0.6, 2.5 and 10.
 
 The link is a namespace of its own with `tbf`; a call takes 36 s. Goals that are not reached yet stand beside what is
-asserted; `unshare --net python -m tests.clients.shaped_call chromium` prints all figures of one call.
+asserted. `make shaped` runs this; `unshare --net python -m tests.clients.shaped_call chromium` prints all figures of
+one call.
 """
 
 import json
