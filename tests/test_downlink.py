@@ -241,6 +241,21 @@ def test_a_camera_is_shown_steadily_where_two_of_three_layers_fit():
         assert meeting.figures()["target_bps"] >= 550_000
 
 
+def test_audio_counts_in_what_is_used_whatever_there_is():
+    meeting = Meeting(capacity_bps=1_000_000)
+    talker = meeting.call.peer()
+    voice = Source(talker, 5, payload_type=111, mid="a", clock_rate=48000)
+    watch(meeting.viewer, publish_audio(talker), ssrc=6000, extensions={MID: 9, TRANSPORT_CC: TRANSPORT_CC})
+    meeting.run(2)
+    meeting.link.capacity_bps = 30_000
+    for _ in range(500):
+        meeting.run(0.02)
+        talker.send(voice.packet(bytes(60)))
+    figures = meeting.figures()
+    assert meeting.layers() == [-1]
+    assert figures["in_use_bps"] >= 35_000 > figures["budget_bps"]
+
+
 def test_a_receiver_s_limit_is_kept():
     meeting = Meeting()
     meeting.run(3)

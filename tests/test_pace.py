@@ -138,6 +138,38 @@ def test_a_storm_of_retransmissions_is_spread_and_goes_before_media():
     room.even()
 
 
+def test_what_the_budget_of_retransmissions_refused_is_sent_again_when_it_has_filled():
+    room = Room()
+    room.frame(10, key=True)
+    room.call.run(300 * MS)
+    for _ in range(20):
+        room.frame(2)
+        room.call.run(5 * MS)
+    room.call.run(200 * MS)
+    lost = room.seen()[-40:]
+    room.viewer.rtp.clear()
+    for _ in range(8):
+        if lost:
+            nack(room.viewer, 7000, lost)
+        room.call.run(200 * MS)
+        again = [item.header for item in room.viewer.rtp if item.header.ssrc == 7001 and item.header.payload_size]
+        got = {int.from_bytes(header.payload[:2], "big") for header in again}
+        lost = [seq for seq in lost if seq not in got]
+    assert lost == []
+    room.even()
+
+
+def test_nothing_is_sent_again_to_who_has_no_consent_any_more():
+    room = Room()
+    room.frame(3, key=True)
+    room.call.run(31 * SECOND)
+    room.viewer.rtp.clear()
+    nack(room.viewer, 7000, [500, 501])
+    room.call.run(SECOND)
+    assert room.viewer.rtp == []
+    room.even()
+
+
 def test_without_a_retransmission_stream_a_packet_is_sent_again_as_it_was():
     room = Room(rtx=False)
     room.frame(40, key=True)

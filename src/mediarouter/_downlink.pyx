@@ -193,8 +193,9 @@ cdef void describe(Consumer *consumer, bint shown, bint fits) noexcept nogil:
     stream.layers = consumer.producer.layers
     stream.layer_count = consumer.producer.layer_count
     stream.muted = consumer.paused or consumer.producer.paused
-    # what has no smaller layer is not paused for the moment that a queue takes to empty
-    stream.must_send = fits and stream.layer_count == 1 and stream.current_spatial >= 0 and consumer.producer.is_video
+    # audio is always sent; video that has no smaller layer is not paused for the moment that a queue takes to empty
+    stream.must_send = not consumer.producer.is_video or (
+        fits and stream.layer_count == 1 and stream.current_spatial >= 0)
     # a wish that has just changed is met at once where there is room: waiting is for what the network does
     stream.proven = (shown or stream.wish.max_spatial != consumer.layers.preferred_spatial
                      or stream.wish.max_temporal != consumer.layers.preferred_temporal)

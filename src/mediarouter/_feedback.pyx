@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from mediarouter._cache cimport CachedPacket, packet_cache_find
 from mediarouter._congestion_feedback cimport FORMAT_CCFB
 from mediarouter._downlink cimport downlink_limit, downlink_report, downlink_update
-from mediarouter._egress cimport egress_send
+from mediarouter._egress cimport egress_ready, egress_send
 from mediarouter._events cimport EVENT_BYE, event_put
 from mediarouter._forward cimport forward_again
 from mediarouter._key_frames cimport key_frame_ask
@@ -47,7 +47,7 @@ from mediarouter._rtcp cimport (
 )
 from mediarouter._send_stream cimport SendRun, send_stream_is_past, send_stream_may_resend, send_stream_trace
 from mediarouter._timers cimport timer_arm
-from mediarouter.congestion._resend_budget cimport resend_budget_take
+from mediarouter.congestion._resend_budget cimport resend_budget_has, resend_budget_take
 from mediarouter.congestion._twcc cimport TwccFeedback, TwccStatus, twcc_parse
 
 cdef enum:
@@ -183,7 +183,7 @@ cdef int handle_nack(Plane *plane, Transport *transport, const RtcpView *view, i
     if count < 0:
         return count
     consumer = consumer_of(transport, media)
-    if consumer == NULL or not consumer.producer.is_video:
+    if consumer == NULL or not consumer.producer.is_video or not egress_ready(transport):
         return 0
     consumer.nacked += count
     for i in range(count):
@@ -212,17 +212,21 @@ cdef void answer_nack(Plane *plane, Consumer *consumer, uint16_t seq, int64_t no
     elif packet == NULL:
         consumer.missed += 1
     elif (run.encoding == consumer.resend_encoding and source_seq < consumer.resend_from
-          or not send_stream_may_resend(&consumer.stream, seq, rtt_us, now_us)
-          or not may_afford(consumer.transport, packet.size, now_us)):
+          or not may_afford(consumer.transport, packet.size, now_us)
+          or not send_stream_may_resend(&consumer.stream, seq, rtt_us, now_us)):
         consumer.refused += 1
-    elif not forward_again(plane, consumer, run, packet, now_us):
-        consumer.missed += 1
+    else:
+        if consumer.transport.downlink != NULL:
+            resend_budget_take(&consumer.transport.downlink.resends, packet.size + PACKET_OVERHEAD)
+        if not forward_again(plane, consumer, run, packet, now_us):
+            consumer.missed += 1
 
 
 cdef inline bint may_afford(Transport *transport, int size, int64_t now_us) noexcept nogil:
+    # asked before the number counts as sent again: else what the bucket refuses would be refused later too
     cdef Downlink *downlink = transport.downlink
-    return downlink == NULL or resend_budget_take(&downlink.resends, downlink.side.target_bps, size + PACKET_OVERHEAD,
-                                                  now_us)
+    return downlink == NULL or resend_budget_has(&downlink.resends, downlink.side.target_bps, size + PACKET_OVERHEAD,
+                                                 now_us)
 
 
 cdef int handle_twcc(Transport *transport, const RtcpView *view, int64_t now_us) noexcept nogil:

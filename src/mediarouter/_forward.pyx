@@ -101,7 +101,7 @@ cdef enum:
     REPORT_AFTER_SWITCH_US = 50000  # a viewer needs the new line of timestamps soon, or lips part from voice
     PADDING_BIT = 0x20
     PADDING_SIZE = 1               # of a packet that only fills a place
-    PROBE_PADDING_SIZE = 224       # of one that only probes the network: the most whole cipher blocks a byte can tell
+    PROBE_PADDING_SIZE = 224       # of one that only probes the network: the largest multiple of 32 that a byte tells
 
 # padding alone, its size in its last byte
 cdef uint8_t padding[224]

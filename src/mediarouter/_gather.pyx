@@ -52,8 +52,8 @@ cdef void make_due(Plane *plane, Encoding *encoding) noexcept nogil:
 
 
 cdef void gather_take_turns(Plane *plane, int64_t now_us) noexcept nogil:
-    cdef uint64_t forwarded = plane.packets_forwarded
-    while plane.first_due != NULL and plane.packets_forwarded - forwarded < COPIES_PER_TURN:
+    cdef uint64_t begun = plane.packets_forwarded + plane.balance.held
+    while plane.first_due != NULL and plane.packets_forwarded + plane.balance.held - begun < COPIES_PER_TURN:
         gather_flush(plane, plane.first_due, now_us)
 
 

@@ -148,11 +148,13 @@ cdef inline void unmark(uint64_t *marks, int64_t number) noexcept nogil:
 
 
 cdef inline void note_arrival(Told *told, int64_t number, int64_t timestamp, int offset) noexcept nogil:
-    # what came too long ago for a time to be told did arrive, and tells nothing of delay
+    # What came too long ago for a time to be told did arrive, and tells nothing of delay. Ticks become microseconds in
+    # two parts: whoever reports may move the time on for ever, and the whole product would not fit then.
+    cdef int64_t ticks = timestamp - (offset << OFFSET_SHIFT)
     if offset > CCFB_OFFSET_MAX:
         return
     mark(told.arrived, number)
-    told.arrival_us[number & (HISTORY_SIZE - 1)] = (timestamp - (offset << OFFSET_SHIFT)) * 1000000 >> 16
+    told.arrival_us[number & (HISTORY_SIZE - 1)] = (ticks >> 16) * 1000000 + ((ticks & 0xFFFF) * 1000000 >> 16)
 
 
 cdef int gather(const SendHistory *history, const uint64_t *marks, const int64_t *arrival_us,

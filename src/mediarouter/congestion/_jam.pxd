@@ -7,5 +7,5 @@ cdef struct Jam:
     int64_t carried_bps            # what the link carries, less what frees it; -1: it is not jammed
 
 cdef void jam_init(Jam *jam) noexcept nogil
-# Packets that a report tells to have come, in order of sending, of which the last waited for `queue_us`
+# Packets that a report tells to have come, in the order they did, of which the last waited for `queue_us`
 cdef void jam_report(Jam *jam, const Outcome *received, int count, int64_t queue_us) noexcept nogil

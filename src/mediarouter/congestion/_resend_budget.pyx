@@ -23,7 +23,7 @@ cdef inline int64_t depth_bytes(int64_t estimate_bps) noexcept nogil:
     return max(estimate_bps * SHARE_PERCENT // 100 * DEPTH_US // BIT_US, <int64_t>LEAST_DEPTH_BYTES)
 
 
-cdef bint resend_budget_take(ResendBudget *budget, int64_t estimate_bps, int size_bytes, int64_t now_us) noexcept nogil:
+cdef bint resend_budget_has(ResendBudget *budget, int64_t estimate_bps, int size_bytes, int64_t now_us) noexcept nogil:
     cdef int64_t share_bps = max(estimate_bps * SHARE_PERCENT // 100, <int64_t>1)
     cdef int64_t depth = depth_bytes(estimate_bps)
     cdef int64_t elapsed_us = now_us - budget.filled_us
@@ -36,10 +36,11 @@ cdef bint resend_budget_take(ResendBudget *budget, int64_t estimate_bps, int siz
         budget.credit_bytes += elapsed_us * share_bps // BIT_US
         budget.filled_us = now_us - elapsed_us * share_bps % BIT_US // share_bps
     budget.credit_bytes = min(budget.credit_bytes, depth)
-    if size_bytes > budget.credit_bytes:
-        return False
+    return size_bytes <= budget.credit_bytes
+
+
+cdef void resend_budget_take(ResendBudget *budget, int size_bytes) noexcept nogil:
     budget.credit_bytes -= size_bytes
-    return True
 
 
 # ---- the Python face
@@ -53,4 +54,7 @@ cdef class ResendBudgetFace:
         """Whether so many bytes may be resent now; 0 <= estimate_bps <= 1,000,000,000."""
         if not 0 <= estimate_bps <= 1000000000:
             raise ValueError("estimate out of range")
-        return bool(resend_budget_take(&self.budget, estimate_bps, size_bytes, now_us))
+        if not resend_budget_has(&self.budget, estimate_bps, size_bytes, now_us):
+            return False
+        resend_budget_take(&self.budget, size_bytes)
+        return True
