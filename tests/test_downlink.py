@@ -1,5 +1,7 @@
 """A viewer gets what its network carries: layers follow a link that narrows and opens, in virtual time."""
 
+from collections.abc import Callable
+
 import pytest
 
 from mediarouter import _downlink_commands
@@ -120,6 +122,19 @@ class Meeting:
             self.link.step()
             self.ticks += 1
 
+    def talk(self) -> Callable[[int], None]:
+        """Somebody talks to the viewer, a packet each 20 ms, for as many as are asked for."""
+        talker = self.call.peer()
+        voice = Source(talker, 5, payload_type=111, mid="a", clock_rate=48000)
+        watch(self.viewer, publish_audio(talker), ssrc=6000, extensions={MID: 9, TRANSPORT_CC: TRANSPORT_CC})
+
+        def go_on(packets: int) -> None:
+            for _ in range(packets):
+                self.run(0.02)
+                talker.send(voice.packet(bytes(60)))
+
+        return go_on
+
     def layers(self) -> list[int]:
         return [self.call.engine.consumer_figures(consumer)["current_layers"][0] for consumer in self.consumers]
 
@@ -197,19 +212,13 @@ def test_three_share_what_there_is():
 
 def test_what_does_not_fit_is_paused_and_audio_goes_on():
     meeting = Meeting(capacity_bps=1_000_000)
-    talker = meeting.call.peer()
-    voice = Source(talker, 5, payload_type=111, mid="a", clock_rate=48000)
-    watch(meeting.viewer, publish_audio(talker), ssrc=6000, extensions={MID: 9, TRANSPORT_CC: TRANSPORT_CC})
+    talk = meeting.talk()
     meeting.run(2)
     meeting.link.capacity_bps = 64_000
-    for _ in range(1000):
-        meeting.run(0.02)
-        talker.send(voice.packet(bytes(60)))
+    talk(1000)
     assert meeting.layers() == [-1]
     taken = meeting.link.taken
-    for _ in range(100):
-        meeting.run(0.02)
-        talker.send(voice.packet(bytes(60)))
+    talk(100)
     assert meeting.link.taken - taken >= 98
 
 
@@ -243,14 +252,10 @@ def test_a_camera_is_shown_steadily_where_two_of_three_layers_fit():
 
 def test_audio_counts_in_what_is_used_whatever_there_is():
     meeting = Meeting(capacity_bps=1_000_000)
-    talker = meeting.call.peer()
-    voice = Source(talker, 5, payload_type=111, mid="a", clock_rate=48000)
-    watch(meeting.viewer, publish_audio(talker), ssrc=6000, extensions={MID: 9, TRANSPORT_CC: TRANSPORT_CC})
+    talk = meeting.talk()
     meeting.run(2)
     meeting.link.capacity_bps = 30_000
-    for _ in range(500):
-        meeting.run(0.02)
-        talker.send(voice.packet(bytes(60)))
+    talk(500)
     figures = meeting.figures()
     assert meeting.layers() == [-1]
     assert figures["in_use_bps"] >= 35_000 > figures["budget_bps"]

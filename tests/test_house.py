@@ -252,6 +252,7 @@ TESTED_BY = {
     "_address": "test_ice.py",
     "_downlink_commands": "test_downlink.py",
     "congestion._estimator": "congestion/test_send_side.py",
+    "congestion._face": "congestion/test_prober.py",
     "_feedback": "test_forward.py",
     "_ingress": "test_ingress.py",
     "_key_frames": "test_forward.py",

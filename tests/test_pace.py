@@ -33,6 +33,14 @@ class Room:
             self.publisher.send(packet)
         self.source.advance(33_333)
 
+    def film(self, frames: int, each_us: int) -> None:
+        """A key frame, and when it is through so many others."""
+        self.frame(10, key=True)
+        self.call.run(300 * MS)
+        for _ in range(frames):
+            self.frame(2)
+            self.call.run(each_us)
+
     def talk(self) -> None:
         self.publisher.send(self.voice.packet(bytes(80)))
         self.voice.advance(20_000)
@@ -120,11 +128,7 @@ def test_numbers_of_the_transport_are_given_as_packets_leave():
 
 def test_a_storm_of_retransmissions_is_spread_and_goes_before_media():
     room = Room()
-    room.frame(10, key=True)
-    room.call.run(300 * MS)
-    for _ in range(20):
-        room.frame(2)
-        room.call.run(33_333)
+    room.film(20, 33_333)
     room.viewer.rtp.clear()
     begin_us = room.call.now_us
     last = (room.source.seq - 1 - 1000) + 500
@@ -140,11 +144,7 @@ def test_a_storm_of_retransmissions_is_spread_and_goes_before_media():
 
 def test_what_the_budget_of_retransmissions_refused_is_sent_again_when_it_has_filled():
     room = Room()
-    room.frame(10, key=True)
-    room.call.run(300 * MS)
-    for _ in range(20):
-        room.frame(2)
-        room.call.run(5 * MS)
+    room.film(20, 5 * MS)
     room.call.run(200 * MS)
     lost = room.seen()[-40:]
     room.viewer.rtp.clear()

@@ -15,7 +15,7 @@ from libc.stdint cimport int8_t, int32_t, int64_t, uint16_t, uint64_t
 from libc.stdlib cimport calloc, realloc
 from mediarouter._cache cimport CachedPacket, packet_cache_find
 from mediarouter._egress cimport egress_ready, egress_send
-from mediarouter._forward cimport consumer_aim, forward_held, forward_padding
+from mediarouter._forward cimport consumer_aim, forward_cached, forward_padding
 from mediarouter._layers cimport LAYER_BEST, LAYER_NONE
 from mediarouter._pace cimport pace_send, pace_set_target
 from mediarouter._pace_queue cimport pace_queue_init, pace_queue_sent
@@ -307,6 +307,6 @@ cdef int send_one_again(Plane *plane, Consumer *consumer, int back, int64_t now_
         return 0
     encoding = &consumer.producer.encodings[run.encoding]
     packet = packet_cache_find(encoding.cache, source_seq, now_us)
-    if packet == NULL or not forward_held(plane, consumer, run, packet, True, now_us):
+    if packet == NULL or not forward_cached(plane, consumer, run, packet, True, True, now_us):
         return 0
     return packet.size + PACKET_OVERHEAD

@@ -6,7 +6,7 @@ from mediarouter._congestion_feedback cimport FORMAT_CCFB
 from mediarouter._downlink cimport downlink_limit, downlink_report, downlink_update
 from mediarouter._egress cimport egress_ready, egress_send
 from mediarouter._events cimport EVENT_BYE, event_put
-from mediarouter._forward cimport forward_again
+from mediarouter._forward cimport forward_cached
 from mediarouter._key_frames cimport key_frame_ask
 from mediarouter._layers cimport LAYER_NONE
 from mediarouter._lookup cimport SsrcEntry, ssrc_table_find
@@ -218,7 +218,7 @@ cdef void answer_nack(Plane *plane, Consumer *consumer, uint16_t seq, int64_t no
     else:
         if consumer.transport.downlink != NULL:
             resend_budget_take(&consumer.transport.downlink.resends, packet.size + PACKET_OVERHEAD)
-        if not forward_again(plane, consumer, run, packet, now_us):
+        if not forward_cached(plane, consumer, run, packet, True, False, now_us):
             consumer.missed += 1
 
 

@@ -20,14 +20,10 @@ cdef struct Passage:               # what all consumers of one packet share
 cdef void passage_init(Passage *passage, const RtpView *view, Encoding *encoding, int64_t seq) noexcept nogil
 # Packets of one encoding, in the order of their numbers, to each consumer of its producer
 cdef void forward(Plane *plane, const Passage *passages, int count, int64_t now_us) noexcept nogil
-# Draft a packet of the slab again, as the consumer was first sent it; on its RTX stream where it has one (RFC 4588).
-# `egress_send` is to follow. It may have to wait for its turn.
-cdef bint forward_again(Plane *plane, Consumer *consumer, const SendRun *run, const CachedPacket *packet,
-                        int64_t now_us) noexcept nogil
-# The same for one that waited for its turn (`_pace_queue`), or that a probe is made of: it leaves now. `again`: it was
-# sent before.
-cdef bint forward_held(Plane *plane, Consumer *consumer, const SendRun *run, const CachedPacket *packet, bint again,
-                       int64_t now_us) noexcept nogil
+# Draft a packet of the slab as the consumer was first sent it, or would have been; `again`: on its RTX stream where it
+# has one (RFC 4588). `at_once`: it has waited for its turn already, or is part of a probe. `egress_send` is to follow.
+cdef bint forward_cached(Plane *plane, Consumer *consumer, const SendRun *run, const CachedPacket *packet, bint again,
+                         bint at_once, int64_t now_us) noexcept nogil
 # Draft a packet of padding alone on the consumer's RTX stream: how many bytes the network carries for it; 0: it has no
 # such stream
 cdef int forward_padding(Plane *plane, Consumer *consumer, int64_t now_us) noexcept nogil

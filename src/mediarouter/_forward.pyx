@@ -532,31 +532,14 @@ cdef void finish_padding(Plane *plane, Draft *draft, Consumer *consumer, int64_t
     draft.paddable = False
 
 
-cdef bint forward_again(Plane *plane, Consumer *consumer, const SendRun *run, const CachedPacket *packet,
-                        int64_t now_us) noexcept nogil:
+cdef bint forward_cached(Plane *plane, Consumer *consumer, const SendRun *run, const CachedPacket *packet, bint again,
+                         bint at_once, int64_t now_us) noexcept nogil:
     cdef RtpView view
     cdef Passage passage
-    if not recall(&passage, &view, consumer, run, packet):
+    if rtp_parse(&view, packet.data, packet.size) != 0 or view.payload_size == 0:
         return False
-    emit(plane, consumer, &passage, run, True, False, now_us)
-    return True
-
-
-cdef bint forward_held(Plane *plane, Consumer *consumer, const SendRun *run, const CachedPacket *packet, bint again,
-                       int64_t now_us) noexcept nogil:
-    cdef RtpView view
-    cdef Passage passage
-    if not recall(&passage, &view, consumer, run, packet):
-        return False
-    emit(plane, consumer, &passage, run, again, True, now_us)
-    return True
-
-
-cdef bint recall(Passage *passage, RtpView *view, const Consumer *consumer, const SendRun *run,
-                 const CachedPacket *packet) noexcept nogil:
-    if rtp_parse(view, packet.data, packet.size) != 0 or view.payload_size == 0:
-        return False
-    passage_init(passage, view, &consumer.producer.encodings[run.encoding], packet.seq)
+    passage_init(&passage, &view, &consumer.producer.encodings[run.encoding], packet.seq)
+    emit(plane, consumer, &passage, run, again, at_once, now_us)
     return True
 
 

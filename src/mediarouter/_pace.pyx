@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t
 from mediarouter._balance cimport LEFT_GONE
 from mediarouter._cache cimport CachedPacket, packet_cache_find
 from mediarouter._egress cimport egress_ready, egress_send
-from mediarouter._forward cimport forward_held
+from mediarouter._forward cimport forward_cached
 from mediarouter._pace_queue cimport HeldPacket, pace_queue_due_us, pace_queue_next
 from mediarouter._plane cimport Consumer, Downlink, Plane, Transport, plane_consumer
 from mediarouter._send_stream cimport SendRun, send_stream_trace
@@ -55,7 +55,7 @@ cdef bint release(Plane *plane, Transport *transport, const HeldPacket *held, in
         run = send_stream_trace(&consumer.stream, held.seq, &source_seq)
         if run != NULL:
             packet = packet_cache_find(consumer.producer.encodings[run.encoding].cache, source_seq, now_us)
-            if packet != NULL and forward_held(plane, consumer, run, packet, held.again, now_us):
+            if packet != NULL and forward_cached(plane, consumer, run, packet, held.again, True, now_us):
                 return True
     plane.balance.left[<int>LEFT_GONE] += not held.again
     return False

@@ -272,17 +272,17 @@ cdef bint has_caches(const Producer *producer) noexcept nogil:
 
 cdef uint16_t free_feedback_stream(const Transport *transport) noexcept nogil:
     # the least that no other consumer has; NO_FEEDBACK_STREAM where there are too many
-    cdef bint taken = True
-    cdef uint16_t number = 0
+    cdef uint64_t taken[(NO_FEEDBACK_STREAM >> 6) + 1]
+    cdef uint16_t number
     cdef int i
-    while taken and number < NO_FEEDBACK_STREAM:
-        taken = False
-        for i in range(transport.consumer_count):
-            if transport.consumers[i].feedback_stream == number:
-                taken = True
-                number += 1
-                break
-    return number
+    memset(taken, 0, sizeof(taken))
+    for i in range(transport.consumer_count):
+        number = transport.consumers[i].feedback_stream
+        taken[number >> 6] |= <uint64_t>1 << (number & 63)
+    for i in range(NO_FEEDBACK_STREAM):
+        if not taken[i >> 6] >> (i & 63) & 1:
+            return <uint16_t>i
+    return NO_FEEDBACK_STREAM
 
 
 cdef int plane_feedback_stream(const void *sent, uint32_t ssrc) noexcept nogil:
@@ -314,7 +314,6 @@ cdef Consumer *plane_add_consumer(Plane *plane, Transport *transport, Producer *
     alloc_stream_init(&consumer.allocation)
     consumer.allocation.weight = 1
     consumer.allocation.stream_class = <uint8_t>(ALLOC_GRID if producer.is_video else ALLOC_AUDIO)
-    consumer.allocation.must_send = not producer.is_video
     if (not append(<void ***>&producer.consumers, &producer.consumer_count, &producer.consumer_capacity, consumer)
             or not append(<void ***>&transport.consumers, &transport.consumer_count, &transport.consumer_capacity,
                           consumer)):

@@ -18,6 +18,7 @@ libwebrtc adds the time without feedback to the round trip in that, and so has w
 
 cimport cython
 from libc.stdint cimport int64_t
+from mediarouter.congestion._face cimport check_time
 
 cdef enum:
     GAP_MAX_US = 600000            # a little more than between packets that keep the path alive
@@ -128,15 +129,7 @@ cdef int64_t feedback_watch_deadline_us(const FeedbackWatch *w, int64_t now_us) 
 
 # ---- the Python face
 
-cdef int64_t TIME_MAX_US = <int64_t>1 << 60
-
 LEVELS = ("fine", "late", "backing_off", "gone")
-
-
-cdef int check_time(int64_t now_us) except -1:
-    if not 0 <= now_us < TIME_MAX_US:
-        raise ValueError("time must be 0 .. 2**60 us")
-    return 0
 
 
 @cython.final

@@ -33,6 +33,7 @@ The figures are those of probe_controller in libwebrtc, but for demand and stagn
 cimport cython
 from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memset
+from mediarouter.congestion._face cimport check_time
 from mediarouter.congestion._probe_demand cimport (
     probe_demand_charge,
     probe_demand_due_us,
@@ -348,15 +349,8 @@ cdef bint launch(ProbeController *p, int kind, int64_t first_bps, int64_t second
 
 # ---- the Python face
 
-cdef int64_t TIME_MAX_US = <int64_t>1 << 60
 LIMITS = ("delay", "overuse", "rtt", "loss", "loss-increasing")
 KINDS = ("initial", "alr", "allocation", "recovery", "max", "demand", "stagnation")
-
-
-cdef int check_time(int64_t now_us) except -1:
-    if not 0 <= now_us < TIME_MAX_US:
-        raise ValueError("time out of range")
-    return 0
 
 
 @cython.final

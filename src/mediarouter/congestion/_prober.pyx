@@ -16,6 +16,7 @@ and the oldest of more than five. The figures are those of bitrate_prober in lib
 cimport cython
 from libc.stdint cimport int64_t
 from libc.string cimport memset
+from mediarouter.congestion._face cimport check_time
 
 cdef enum:
     BUNCH_US = 2000
@@ -110,15 +111,6 @@ cdef void prober_sent(Prober *p, int size_bytes, int64_t now_us) noexcept nogil:
 
 
 # ---- the Python face
-
-cdef int64_t TIME_MAX_US = <int64_t>1 << 60
-
-
-cdef int check_time(int64_t now_us) except -1:
-    if not 0 <= now_us < TIME_MAX_US:
-        raise ValueError("time out of range")
-    return 0
-
 
 @cython.final
 cdef class ProbeSchedule:

@@ -13,6 +13,7 @@ missing feedback is what stops the sender (congestion/_feedback_watch). Where th
 
 cimport cython
 from libc.stdint cimport int64_t
+from mediarouter.congestion._face cimport check_time
 
 cdef int64_t UNLIMITED_BPS = <int64_t>1 << 40      # the format can say more; nobody means it
 
@@ -50,15 +51,6 @@ cdef int64_t receiver_limit_deadline_us(const ReceiverLimit *r) noexcept nogil:
 
 
 # ---- the Python face
-
-cdef int64_t TIME_MAX_US = <int64_t>1 << 60
-
-
-cdef int check_time(int64_t now_us) except -1:
-    if not 0 <= now_us < TIME_MAX_US:
-        raise ValueError("time must be 0 .. 2**60 us")
-    return 0
-
 
 @cython.final
 cdef class ReceiverLimiter:
